@@ -1,0 +1,7 @@
+/** Worker: one checkpoint of the database named by `workerData`, then the end. */
+import { DatabaseSync } from 'node:sqlite';
+import { workerData } from 'node:worker_threads';
+
+const connection = new DatabaseSync(String(workerData), { timeout: 5000 });
+connection.exec('PRAGMA wal_checkpoint(RESTART)');
+connection.close();
