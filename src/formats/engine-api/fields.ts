@@ -6,12 +6,20 @@ type FieldReader<T> = (value: unknown, name: string) => T;
 
 function refuse(value: unknown, name: string, expected: string): never {
   const got = Array.isArray(value) ? 'array' : typeof value;
-  throw new EngineError('invalidArgument', `invalid JSON: cannot unmarshal ${got} into field ${name} of type ${expected}`);
+  throw new EngineError(
+    'invalidArgument',
+    `invalid JSON: cannot unmarshal ${got} into field ${name} of type ${expected}`,
+  );
 }
 
 /** A string. */
 export function text(fallback = ''): FieldReader<string> {
-  return (value, name) => (value === undefined || value === null ? fallback : typeof value === 'string' ? value : refuse(value, name, 'string'));
+  return (value, name) =>
+    value === undefined || value === null
+      ? fallback
+      : typeof value === 'string'
+        ? value
+        : refuse(value, name, 'string');
 }
 
 /** A whole number within what a double holds exactly. */
@@ -39,7 +47,9 @@ export const optionalFlag: FieldReader<boolean | null> = (value, name) =>
 /** A list of strings, or null. */
 export const strings: FieldReader<readonly string[] | null> = (value, name) => {
   if (value === undefined || value === null) return null;
-  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : refuse(value, name, '[]string');
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+    ? value
+    : refuse(value, name, '[]string');
 };
 
 /** A list of strings; one string stands for a list of one (Docker's `strslice`). */
@@ -56,7 +66,9 @@ export const textMap: FieldReader<Readonly<Record<string, string>> | null> = (va
 /** A set, written as an object with empty values, or null. */
 export const keySet: FieldReader<Readonly<Record<string, object>> | null> = (value, name) => {
   if (value === undefined || value === null) return null;
-  return isJsonObject(value) ? Object.fromEntries(Object.keys(value).map((key) => [key, {}])) : refuse(value, name, 'map');
+  return isJsonObject(value)
+    ? Object.fromEntries(Object.keys(value).map((key) => [key, {}]))
+    : refuse(value, name, 'map');
 };
 
 /** A list whose items `read` checks, or null. */
@@ -80,6 +92,9 @@ export function readFields<Table extends Readonly<Record<string, FieldReader<unk
   table: Table,
 ): { readonly [Name in keyof Table]: ReturnType<Table[Name]> } {
   const lowered = new Map(Object.entries(value).map(([name, field]) => [name.toLowerCase(), field] as const));
-  const entries = Object.entries(table).map(([name, read]) => [name, read(value[name] ?? lowered.get(name.toLowerCase()), name]);
+  const entries = Object.entries(table).map(([name, read]) => [
+    name,
+    read(value[name] ?? lowered.get(name.toLowerCase()), name),
+  ]);
   return Object.fromEntries(entries) as { [Name in keyof Table]: ReturnType<Table[Name]> };
 }

@@ -25,6 +25,98 @@ export interface DeviceMapping {
   readonly CgroupPermissions: string;
 }
 
+/** A limit of bytes or operations a second for one block device. */
+export interface RateDevice {
+  readonly Path: string;
+  readonly Rate: number;
+}
+
+/** The share of one block device. */
+export interface WeightDevice {
+  readonly Path: string;
+  readonly Weight: number;
+}
+
+/** A resource limit of the container's processes. */
+export interface Ulimit {
+  readonly Name: string;
+  readonly Hard: number;
+  readonly Soft: number;
+}
+
+/** How a container meets its host (Engine API, HostConfig), defaults filled in. */
+export interface HostConfig {
+  readonly Binds: readonly string[] | null;
+  readonly ContainerIDFile: string;
+  readonly LogConfig: { readonly Type: string; readonly Config: Readonly<Record<string, string>> | null };
+  readonly NetworkMode: string;
+  readonly PortBindings: Readonly<Record<string, readonly PortBinding[]>>;
+  readonly RestartPolicy: { readonly Name: string; readonly MaximumRetryCount: number };
+  readonly AutoRemove: boolean;
+  readonly VolumeDriver: string;
+  readonly VolumesFrom: readonly string[] | null;
+  readonly ConsoleSize: readonly number[];
+  readonly Annotations: Readonly<Record<string, string>> | null;
+  readonly CapAdd: readonly string[] | null;
+  readonly CapDrop: readonly string[] | null;
+  readonly CgroupnsMode: string;
+  readonly Dns: readonly string[];
+  readonly DnsOptions: readonly string[];
+  readonly DnsSearch: readonly string[];
+  readonly ExtraHosts: readonly string[] | null;
+  readonly GroupAdd: readonly string[] | null;
+  readonly IpcMode: string;
+  readonly Cgroup: string;
+  readonly Links: readonly string[] | null;
+  readonly OomScoreAdj: number;
+  readonly PidMode: string;
+  readonly Privileged: boolean;
+  readonly PublishAllPorts: boolean;
+  readonly ReadonlyRootfs: boolean;
+  readonly SecurityOpt: readonly string[] | null;
+  readonly StorageOpt: Readonly<Record<string, string>> | null;
+  readonly Tmpfs: Readonly<Record<string, string>> | null;
+  readonly UTSMode: string;
+  readonly UsernsMode: string;
+  readonly ShmSize: number;
+  readonly Sysctls: Readonly<Record<string, string>> | null;
+  readonly Runtime: string;
+  readonly Isolation: string;
+  readonly CpuShares: number;
+  readonly Memory: number;
+  readonly NanoCpus: number;
+  readonly CgroupParent: string;
+  readonly BlkioWeight: number;
+  readonly BlkioWeightDevice: readonly WeightDevice[] | null;
+  readonly BlkioDeviceReadBps: readonly RateDevice[] | null;
+  readonly BlkioDeviceWriteBps: readonly RateDevice[] | null;
+  readonly BlkioDeviceReadIOps: readonly RateDevice[] | null;
+  readonly BlkioDeviceWriteIOps: readonly RateDevice[] | null;
+  readonly CpuPeriod: number;
+  readonly CpuQuota: number;
+  readonly CpuRealtimePeriod: number;
+  readonly CpuRealtimeRuntime: number;
+  readonly CpusetCpus: string;
+  readonly CpusetMems: string;
+  readonly Devices: readonly DeviceMapping[] | null;
+  readonly DeviceCgroupRules: readonly string[] | null;
+  readonly DeviceRequests: readonly JsonObject[] | null;
+  readonly MemoryReservation: number;
+  readonly MemorySwap: number;
+  readonly MemorySwappiness: number | null;
+  readonly OomKillDisable: boolean | null;
+  readonly PidsLimit: number | null;
+  readonly Ulimits: readonly Ulimit[] | null;
+  readonly CpuCount: number;
+  readonly CpuPercent: number;
+  readonly IOMaximumIOps: number;
+  readonly IOMaximumBandwidth: number;
+  readonly Mounts: readonly MountRequest[] | null;
+  readonly MaskedPaths: readonly string[] | null;
+  readonly ReadonlyPaths: readonly string[] | null;
+  readonly Init: boolean | null;
+}
+
 const masked = [
   '/proc/asound',
   '/proc/acpi',
@@ -138,11 +230,6 @@ const table = {
   Init: field.optionalFlag,
 } as const;
 
-type Read = { readonly [Name in keyof typeof table]: ReturnType<(typeof table)[Name]> };
-
-/** How a container meets its host (Engine API, HostConfig), defaults filled in. */
-export type HostConfig = Read;
-
 function readPortBindings(value: JsonObject): Readonly<Record<string, readonly PortBinding[]>> {
   const binding = field.list((item): PortBinding =>
     field.readFields(item, { HostIp: field.text(), HostPort: field.text() }),
@@ -154,7 +241,7 @@ function readPortBindings(value: JsonObject): Readonly<Record<string, readonly P
 
 /** Reads a HostConfig and fills in the daemon's defaults. @throws {EngineError} invalidArgument naming the field */
 export function parseHostConfig(value: unknown): HostConfig {
-  const read: Read = field.readFields(field.object(value, 'HostConfig'), table);
+  const read: HostConfig = field.readFields(field.object(value, 'HostConfig'), table);
   return {
     ...read,
     LogConfig: { Type: read.LogConfig.Type || 'json-file', Config: read.LogConfig.Config ?? {} },
