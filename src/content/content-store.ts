@@ -23,7 +23,7 @@ export interface BlobHandle extends AsyncDisposable, ByteSource {
 export interface Ingest extends AsyncDisposable {
   /** Bytes held so far; the next `write` lands here. */
   readonly offset: number;
-  /** Appends bytes; the promise settles when more may be written. */
+  /** Appends bytes; the promise settles when more may be written. The ingest keeps `bytes`: do not change them afterwards. */
   write(bytes: Uint8Array): Promise<void>;
   /**
    * Makes the content visible, durably. Committing a blob that is there already is no error.
