@@ -60,6 +60,23 @@ const newerCalls: Readonly<Record<string, number>> = {
   removexattrat: 466,
 };
 
+const FIRST_UNKNOWN = 470;
+const ACTION_ALLOW = 0x7fff0000;
+const ACTION_ERRNO = 0x00050000;
+const ENOSYS = 38;
+
+// Classic BPF (linux/bpf_common.h) over struct seccomp_data.
+const LOAD = 0x20;
+const JUMP_ALWAYS = 0x05;
+const JUMP_EQUAL = 0x15;
+const JUMP_GREATER_OR_EQUAL = 0x35;
+const RETURN = 0x06;
+const NUMBER_AT = 0;
+const ARCHITECTURE_AT = 4;
+const X32_BIT = 0x40000000;
+const X86_64 = 0xc000003e;
+const AARCH64 = 0xc00000b7;
+
 let library: Library | undefined;
 let loaded = false;
 
@@ -80,7 +97,8 @@ export function compileSeccompFilter(filter: Filter): Buffer | undefined {
     for (const rule of filter.rules) if (!addRule(seccomp, context, rule)) return undefined;
     // Only a shorter path through the program; older libraries lack it.
     seccomp.setAttribute(context, ATTRIBUTE_OPTIMIZE, BINARY_TREE);
-    return exportProgram(seccomp, context);
+    const program = exportProgram(seccomp, context);
+    return program && newerCallsFirst(filter, program);
   } finally {
     seccomp.release(context);
   }
@@ -96,10 +114,50 @@ function addRule(seccomp: Library, context: unknown, rule: FilterRule): boolean 
     conditions.writeBigUInt64LE(BigInt(b), at + 16);
   });
   return rule.names.every((name) => {
-    const known = seccomp.resolve(name);
-    const call = known === UNKNOWN_CALL ? newerCalls[name] : known;
-    return call === undefined || seccomp.addRule(context, rule.action, call, rule.conditions.length, conditions) === 0;
+    const call = seccomp.resolve(name);
+    return (
+      call === UNKNOWN_CALL || seccomp.addRule(context, rule.action, call, rule.conditions.length, conditions) === 0
+    );
   });
+}
+
+/**
+ * libseccomp 2.5 neither knows recent system calls nor takes their numbers where a filter has several architectures, so they
+ * come in front of its program, for this machine's own architecture: those that a rule allows, and ENOSYS for numbers above
+ * all known ones where the default is to fail, so that C libraries fall back instead of giving up.
+ */
+function newerCallsFirst(filter: Filter, program: Buffer): Buffer {
+  const allowed = new Set(
+    filter.rules
+      .filter(({ action, conditions }) => action === ACTION_ALLOW && conditions.length === 0)
+      .flatMap(({ names }) => names.map((name) => newerCalls[name]))
+      .filter((call) => call !== undefined),
+  );
+  const fails = (filter.defaultAction & 0xffff0000) >>> 0 === ACTION_ERRNO;
+  // From the end: allow, ENOSYS, then libseccomp's program.
+  const count = allowed.size;
+  const code = [
+    instruction(LOAD, 0, 0, ARCHITECTURE_AT),
+    instruction(JUMP_EQUAL, 0, count + 6, process.arch === 'arm64' ? AARCH64 : X86_64),
+    instruction(LOAD, 0, 0, NUMBER_AT),
+    instruction(JUMP_GREATER_OR_EQUAL, count + 4, 0, X32_BIT),
+    instruction(JUMP_GREATER_OR_EQUAL, fails ? count + 2 : count + 3, 0, FIRST_UNKNOWN),
+    ...[...allowed].map((call, index) => instruction(JUMP_EQUAL, count - index, 0, call)),
+    instruction(JUMP_ALWAYS, 0, 0, 2),
+    instruction(RETURN, 0, 0, ACTION_ALLOW),
+    instruction(RETURN, 0, 0, ACTION_ERRNO | ENOSYS),
+  ];
+  return Buffer.concat([...code, program]);
+}
+
+/** struct sock_filter. */
+function instruction(code: number, ifTrue: number, ifFalse: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt16LE(code, 0);
+  bytes.writeUInt8(ifTrue, 2);
+  bytes.writeUInt8(ifFalse, 3);
+  bytes.writeUInt32LE(value >>> 0, 4);
+  return bytes;
 }
 
 function exportProgram(seccomp: Library, context: unknown): Buffer | undefined {
