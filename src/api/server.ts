@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
@@ -78,7 +79,8 @@ async function handle(
     const { version, path, query } = splitTarget(request);
     const match = router.match(request.method ?? 'GET', path);
     if (!match) throw new EngineError('notFound', 'page not found');
-    await match.route.handler(decoded(request, match.params, query, version, gone.signal), reply);
+    const body = (): ReturnType<ApiRequest['body']> => readBody(request, upgraded);
+    await match.route.handler(decoded(request, match.params, query, version, gone.signal, body), reply);
   } catch (error) {
     const { status, message, unexpected } = errorReply(error);
     if (unexpected) log.error({ error, method: request.method, url: request.url }, 'a request failed unexpectedly');
@@ -92,6 +94,7 @@ function decoded(
   query: URLSearchParams,
   version: ApiVersion,
   signal: AbortSignal,
+  body: ApiRequest['body'],
 ): ApiRequest {
   return {
     method: request.method ?? 'GET',
@@ -101,12 +104,14 @@ function decoded(
     signal,
     headers: request.headers,
     stream: request,
-    body: () => readBody(request),
+    body,
   };
 }
 
-async function readBody(request: IncomingMessage): ReturnType<ApiRequest['body']> {
-  const content = await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
+async function readBody(request: IncomingMessage, upgraded: Duplex | undefined): ReturnType<ApiRequest['body']> {
+  const content = upgraded
+    ? await readExactly(upgraded, Number(request.headers['content-length'] ?? 0))
+    : await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
   if (content.length === 0) return {};
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
   if (type !== 'application/json') {
@@ -116,6 +121,21 @@ async function readBody(request: IncomingMessage): ReturnType<ApiRequest['body']
     return parseJsonObject(content, 'invalid JSON');
   } catch (error) {
     throw new EngineError('invalidArgument', jsonProblem(content), { cause: error });
+  }
+}
+
+/** The body of a request that asks for an upgrade stands in front of the stream. */
+async function readExactly(socket: Duplex, length: number): Promise<Buffer> {
+  if (!Number.isSafeInteger(length) || length < 0 || length > bodyLimitBytes) {
+    throw new EngineError('resourceExhausted', `the request body is larger than ${bodyLimitBytes} bytes`);
+  }
+  if (length === 0) return Buffer.alloc(0);
+  for (;;) {
+    const content: unknown = socket.read(length);
+    if (content instanceof Buffer && content.length === length) return content;
+    if (content !== null || socket.readableEnded || socket.destroyed)
+      throw new EngineError('invalidArgument', 'invalid JSON: unexpected EOF');
+    await once(socket, 'readable');
   }
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from '../base/log.ts';
 import type { EventBus } from '../events/events.ts';
 import type { Edge } from '../gc/references.ts';
 import type { ContainerNetworks } from '../network/container-network.ts';
+import type { CgroupLayout } from '../runtime/cgroup/cgroup.ts';
 import type { ProcessHost } from '../runtime/process-host.ts';
 import type { Snapshotter } from '../snapshot/snapshotter.ts';
 import type { EngineAbilities } from './check-host-config.ts';
@@ -23,6 +24,7 @@ export interface ContainerContext {
   readonly dataDirectory: string;
   /** EXEC_ROOT/bundles: what the runtime is given, one folder a container. */
   readonly bundleDirectory: string;
+  readonly cgroups: CgroupLayout;
   /** Below which cgroup containers live. */
   readonly cgroupParent: string;
   /** Removes content that nobody needs any more. */

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError, kindOf, messageOf } from '../base/errors.ts';
-import { freezeContainer } from '../runtime/cgroup/freezer.ts';
+import { Cgroup } from '../runtime/cgroup/cgroup.ts';
 import type { ProcessExit } from '../runtime/process-host.ts';
 import { publishContainerEvent, type ContainerContext } from './context.ts';
 import type { ContainerInstance } from './instance.ts';
@@ -105,14 +105,14 @@ async function deliver(context: ContainerContext, instance: ContainerInstance, s
 }
 
 async function thaw(context: ContainerContext, instance: ContainerInstance): Promise<void> {
-  await freezeContainer(cgroupOf(context, instance), false);
+  await cgroupOf(context, instance).freeze(false);
   context.registry.apply(instance, { type: 'unpaused' });
 }
 
-/** Returns the path of a container's cgroup below each hierarchy. */
-export function cgroupOf(context: ContainerContext, instance: ContainerInstance): string {
+/** Returns a container's cgroup. */
+export function cgroupOf(context: ContainerContext, instance: ContainerInstance): Cgroup {
   const parent = instance.record.hostConfig.CgroupParent || context.cgroupParent;
-  return path.posix.join('/', parent, instance.record.id);
+  return new Cgroup(context.cgroups, path.posix.join('/', parent, instance.record.id));
 }
 
 /**
@@ -175,7 +175,7 @@ export async function pauseContainer(
     } else if (state.status !== 'paused') {
       throw new EngineError('internal', `Container ${id} is not paused`);
     }
-    await freezeContainer(cgroupOf(context, instance), wanted === 'paused');
+    await cgroupOf(context, instance).freeze(wanted === 'paused');
     context.registry.apply(instance, { type: wanted });
     await context.registry.durable();
   });

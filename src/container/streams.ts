@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { EngineError, kindOf } from '../base/errors.ts';
-import { processesIn } from '../runtime/cgroup/processes.ts';
 import type { Attachment, AttachRequest, TerminalSize } from '../runtime/process-host.ts';
 import { publishContainerEvent, type ContainerContext } from './context.ts';
 import { cgroupOf } from './end.ts';
@@ -42,9 +41,9 @@ export async function resizeContainer(
 }
 
 /** Returns the host's pids of a container's processes. @throws {EngineError} conflict when it does not run */
-export async function processIds(context: ContainerContext, instance: ContainerInstance): Promise<readonly number[]> {
+export function processIds(context: ContainerContext, instance: ContainerInstance): readonly number[] {
   requireRunning(instance.record);
-  return processesIn(cgroupOf(context, instance));
+  return cgroupOf(context, instance).pids();
 }
 
 /** One line of the process table. */
@@ -67,7 +66,7 @@ export async function listProcesses(
   context: ContainerContext,
   instance: ContainerInstance,
 ): Promise<readonly ProcessLine[]> {
-  const pids = await processIds(context, instance);
+  const pids = processIds(context, instance);
   const passwd = await readFile('/etc/passwd', 'utf8');
   const users = new Map(
     passwd.split('\n').map((line) => [line.split(':')[2] ?? '', line.split(':')[0] ?? ''] as const),

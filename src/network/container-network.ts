@@ -71,4 +71,6 @@ export interface ContainerNetworks extends AsyncDisposable {
   /** Takes over the network of a container that was running before this engine started. */
   adopt(request: AttachNetworkRequest, attached: AttachedNetwork, pid: number): Promise<void>;
   readonly bridge: BridgeInfo | undefined;
+  /** Of the networks `host` and `none`; kept over restarts. */
+  readonly fixedNetworkIds: { readonly host: string; readonly none: string };
 }

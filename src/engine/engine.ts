@@ -1,0 +1,144 @@
+/**
+ * The composition root: makes the services, wires them, brings records and machine together, and takes everything down again in
+ * the reverse order. Containers go on running; another engine on the same roots finds them.
+ *
+ * ```
+ * DATA_ROOT/engine.db            records
+ * DATA_ROOT/content/             blobs by digest
+ * DATA_ROOT/layers/              layer files by diffID
+ * DATA_ROOT/snapshots/           writable directories of containers
+ * DATA_ROOT/containers/          logs and name files of containers
+ * EXEC_ROOT/mounts/              mounted layers and roots
+ * EXEC_ROOT/bundles/             what the OCI runtime is given
+ * ```
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { systemClock, type Clock } from '../base/clock.ts';
+import { ensureDirectory, readTextIfPresent, writeFileDurably } from '../base/files.ts';
+import type { Logger } from '../base/log.ts';
+import { containerMigrations, ContainerRegistry } from '../container/registry.ts';
+import { superviseContainers } from '../container/containers.ts';
+import type { ContainerContext } from '../container/context.ts';
+import { Execs } from '../container/execs.ts';
+import { ContentGraph } from '../content/content-graph.ts';
+import { LocalContentStore } from '../content/local-store.ts';
+import { Database } from '../db/database.ts';
+import { EventBus } from '../events/events.ts';
+import { Holds, referencesMigrations } from '../gc/references.ts';
+import { collectContent, collectUnowned } from '../image/collect.ts';
+import type { ImageContext } from '../image/context.ts';
+import { imageMigrations, ImageStore } from '../image/records.ts';
+import { openLayerStore } from '../layer/open-layer-store.ts';
+import { reflogMigrations } from '../reflog/reflog.ts';
+import { readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
+import { createProcessHost } from '../runtime/create-process-host.ts';
+import { OverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
+import { openNetworks } from './networks.ts';
+import { prepareRoots } from './roots.ts';
+import { readFacts } from './facts.ts';
+import { findRuntimes } from './runtimes.ts';
+import { createRegistries, type RegistrySettings } from './registries.ts';
+import type { EngineServices } from './services.ts';
+
+/** How an engine is made. */
+export interface EngineOptions {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly registries: RegistrySettings;
+  readonly network: { readonly bridge?: string; readonly bip?: string; readonly enabled: boolean };
+  readonly log: Logger;
+  readonly clock?: Clock;
+}
+
+/** A running engine. */
+export interface Engine extends AsyncDisposable {
+  readonly services: EngineServices;
+}
+
+/** Blobs that a cut pull has brought are kept this long for the next one. */
+const keepUnownedMs = 24 * 3_600_000;
+
+/**
+ * Starts an engine on two roots. Only one engine runs on the same roots at a time.
+ *
+ * @throws {EngineError} failedPrecondition when the machine lacks something essential or the roots are in use.
+ */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { dataRoot, execRoot, log, clock = systemClock } = options;
+  await using stack = new AsyncDisposableStack();
+  stack.use(await prepareRoots(dataRoot, execRoot));
+  const below = (name: string): string => path.join(dataRoot, name);
+  const database = stack.use(
+    await Database.open(below('engine.db'), [
+      ...reflogMigrations,
+      ...referencesMigrations,
+      ...imageMigrations,
+      ...containerMigrations,
+    ]),
+  );
+  const cgroups = readCgroupLayout();
+  const runtimes = await findRuntimes();
+  const content = await LocalContentStore.open(below('content'));
+  const layers = stack.use(await openLayerStore(await ensureDirectory(below('layers'))));
+  const snapshotter = new OverlaySnapshotter({
+    dataDirectory: await ensureDirectory(below('snapshots'), 0o710),
+    mountDirectory: path.join(execRoot, 'mounts'),
+    layers: layers.store,
+  });
+  const holds = new Holds();
+  const events = new EventBus(clock);
+  const store = new ImageStore(database);
+  const images: ImageContext = { store, content, graph: new ContentGraph(content), layers: layers.store, holds, clock };
+  const registries = stack.use(createRegistries(options.registries, store, { log }));
+  const processes = stack.use(await createProcessHost({ execRoot, runtimes: runtimes.paths, log }));
+  const networks = stack.use(await openNetworks(options.network, execRoot, log));
+  const containers: ContainerContext = {
+    registry: new ContainerRegistry(database),
+    processes,
+    snapshotter,
+    networks,
+    events,
+    clock,
+    log,
+    abilities: {
+      runtimes: Object.keys(runtimes.found),
+      defaultRuntime: runtimes.preferred,
+      cgroupVersion: cgroups.version,
+    },
+    dataDirectory: below('containers'),
+    bundleDirectory: path.join(execRoot, 'bundles'),
+    cgroups,
+    cgroupParent: `slipway-${createHash('sha256').update(execRoot).digest('hex').slice(0, 8)}`,
+    collect: (orphans) => collectContent(images, database, orphans),
+  };
+  const execs = new Execs(containers);
+  await collectUnowned(
+    images,
+    database,
+    async (digest) => clock.now().getTime() - (await stat(content.path(digest))).mtimeMs < keepUnownedMs,
+  );
+  stack.defer(await superviseContainers(containers, execs));
+  const facts = await readFacts({
+    id: await engineId(dataRoot),
+    dataRoot,
+    cgroupVersion: cgroups.version,
+    runtimes: runtimes.found,
+    defaultRuntime: runtimes.preferred,
+    layerForm: layers.form,
+  });
+  const services: EngineServices = { containers, execs, images, database, registries, events, clock, facts };
+  const owned = stack.move();
+  return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** An engine keeps its id for as long as its data root lives. */
+async function engineId(dataRoot: string): Promise<string> {
+  const file = path.join(dataRoot, 'engine-id');
+  const known = (await readTextIfPresent(file))?.trim();
+  if (known !== undefined && known !== '') return known;
+  const id = randomUUID();
+  await writeFileDurably(file, `${id}\n`);
+  return id;
+}
