@@ -142,12 +142,20 @@ export function findName(runner: QueryRunner, name: string): NameRecord | undefi
   return row && nameRecord(row);
 }
 
-/** Returns all names with their values, in name order; only those that begin with `prefix` when it is given. */
-export function listNames(runner: QueryRunner, prefix = ''): readonly NameRecord[] {
+/**
+ * Returns all names with their values, in the order of their bytes; only those that begin with `prefix`, come behind `after`,
+ * and no more than `limit`.
+ */
+export function listNames(
+  runner: QueryRunner,
+  prefix = '',
+  page: { readonly after?: string; readonly limit?: number } = {},
+): readonly NameRecord[] {
   let query = sql.selectFrom('names').selectAll().orderBy('name');
   // U+10FFFF is above every character a name can hold.
   if (prefix !== '') query = query.where('name', '>=', prefix).where('name', '<', `${prefix}\u{10FFFF}`);
-  return runner.all(query).map(nameRecord);
+  if (page.after !== undefined) query = query.where('name', '>', page.after);
+  return runner.all(page.limit === undefined ? query : query.limit(page.limit)).map(nameRecord);
 }
 
 /** Returns the names that have this value now. */
