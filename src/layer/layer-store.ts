@@ -79,7 +79,7 @@ export interface LayerStore {
    * Unpacks the blob in `file` (gzip, zstd or plain, told by content). Idempotent; shared by concurrent callers; durable when
    * it returns.
    *
-   * @throws {DigestMismatchError} when the tar's digest is not `diffId`.
+   * @throws {LayerDigestError} when the tar's digest is not `diffId`.
    * @throws {EngineError} invalidArgument when the tar is malformed or hostile.
    */
   import(diffId: Digest, file: string, options?: ImportOptions): Promise<LayerInfo>;
@@ -93,6 +93,8 @@ export interface LayerStore {
   open(diffId: Digest): Promise<LayerReader>;
   /** What to mount for a chain, bottom first. @throws {EngineError} notFound naming a missing layer. */
   lowers(diffIds: readonly Digest[]): Promise<readonly LowerLayer[]>;
+  /** The topmost layer of a chain whose tar lists the root directory: its attributes are the root's. */
+  rootLayer(diffIds: readonly Digest[]): Promise<Digest | undefined>;
   /** Returns whether there was such a layer. Safe while it is mounted: space returns with the last umount. */
   remove(diffId: Digest): Promise<boolean>;
   walk(): AsyncIterable<LayerInfo>;

@@ -1,0 +1,28 @@
+import { EngineError } from '../base/errors.ts';
+
+const pathBytesLimit = 4096;
+const nameBytesLimit = 255;
+
+/**
+ * Splits a path of an archive into its names: relative to the root whatever it begins with, without `.` and empty names.
+ *
+ * @throws {EngineError} invalidArgument for `..`, and for what no file system could hold.
+ */
+export function splitArchivePath(path: string, subject: string): string[] {
+  if (path.length > pathBytesLimit) {
+    throw new EngineError('invalidArgument', `layer: ${subject} is longer than ${pathBytesLimit} bytes`);
+  }
+  const names = path.split('/').filter((name) => name !== '' && name !== '.');
+  for (const name of names) {
+    if (name === '..') throw new EngineError('invalidArgument', `layer: ${subject} climbs with ".."`);
+    if (name.length > nameBytesLimit) {
+      throw new EngineError('invalidArgument', `layer: ${subject} has a name longer than ${nameBytesLimit} bytes`);
+    }
+  }
+  return names;
+}
+
+/** Returns latin1 bytes as text for a message. */
+export function displayPath(path: string): string {
+  return JSON.stringify(Buffer.from(path, 'latin1').toString('utf8'));
+}
