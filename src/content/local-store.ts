@@ -9,7 +9,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { mkdir, open, opendir, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { EngineError, isErrorCode } from '../base/errors.ts';
 import { ensureDirectory, syncDirectory } from '../base/files.ts';
@@ -41,7 +41,9 @@ export class LocalContentStore implements ContentStore {
     await rm(path.join(root, 'temporary'), { recursive: true, force: true });
     await ensureDirectory(path.join(root, 'temporary'));
     await syncDirectory(root);
-    return new LocalContentStore(root);
+    const store = new LocalContentStore(root);
+    await store.#makeFanOut();
+    return store;
   }
 
   /** Returns where the blob is, or would be. Its file must only be read. */
@@ -129,6 +131,21 @@ export class LocalContentStore implements ContentStore {
     const directory = await this.#fanOutDirectory(path.dirname(target));
     await rename(file, target);
     await this.#directories.sync(directory);
+  }
+
+  /** Makes the directories of sha256 blobs at once: later each would cost its first blob two flushes. */
+  async #makeFanOut(): Promise<void> {
+    const parent = await ensureDirectory(path.join(this.#root, 'blobs', 'sha256'));
+    const prefixes = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+    const present = new Set(await readdir(parent));
+    const directories = prefixes.map((prefix) => path.join(parent, prefix));
+    const missing = directories.filter((directory) => !present.has(path.basename(directory)));
+    await Promise.all(missing.map((directory) => mkdir(directory, { mode: 0o700 })));
+    if (missing.length > 0) {
+      await syncDirectory(parent);
+      await syncDirectory(path.dirname(parent));
+    }
+    for (const directory of directories) this.#fanOut.set(directory, Promise.resolve(directory));
   }
 
   /** Makes a directory of blobs, durably, once. */

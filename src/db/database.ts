@@ -3,7 +3,7 @@
  * and durable after `durable()`, which flushes the write-ahead log in the thread pool and is shared by all who wait for it
  * (synchronous=NORMAL writes the log at commit and flushes it only here and at checkpoints).
  */
-import { fdatasync, openSync, closeSync, statSync } from 'node:fs';
+import { fdatasync, openSync, closeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
@@ -31,7 +31,8 @@ export interface QueryRunner {
 export type Settled<Result> = Result extends PromiseLike<unknown> ? never : Result;
 
 const flush = promisify(fdatasync);
-const checkpointAboveBytes = 8 << 20;
+/** The log's size says nothing: it is written again from its start after a checkpoint, and keeps its length. */
+const checkpointAfterWrites = 4000;
 
 /** An open database; see the head of this file. */
 export class Database implements QueryRunner, AsyncDisposable {
@@ -39,6 +40,7 @@ export class Database implements QueryRunner, AsyncDisposable {
   readonly #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #logDescriptor: number | undefined;
+  #writesSinceCheckpoint = 0;
   #flushing: Promise<void> | undefined;
   #flushNext: Promise<void> | undefined;
   #checkpoint: Promise<void> | undefined;
@@ -97,6 +99,7 @@ export class Database implements QueryRunner, AsyncDisposable {
 
   run(query: Query<unknown>): number {
     const { statement, parameters } = this.#prepare(query);
+    this.#writesSinceCheckpoint++;
     return Number(statement.run(...parameters).changes);
   }
 
@@ -116,6 +119,7 @@ export class Database implements QueryRunner, AsyncDisposable {
     try {
       const result = body(this);
       this.#connection.exec('COMMIT');
+      this.#writesSinceCheckpoint++;
       return result;
     } catch (error) {
       this.#connection.exec('ROLLBACK');
@@ -141,11 +145,12 @@ export class Database implements QueryRunner, AsyncDisposable {
   async #flushLog(): Promise<void> {
     this.#logDescriptor ??= openSync(`${this.#file}-wal`, 'r');
     await flush(this.#logDescriptor);
-    if (statSync(`${this.#file}-wal`).size > checkpointAboveBytes) this.#startCheckpoint();
+    if (this.#writesSinceCheckpoint >= checkpointAfterWrites) this.#startCheckpoint();
   }
 
   /** Moves the log into the file, in a worker: its flushes would hold up the loop. Runs beside reads and writes. */
   #startCheckpoint(): void {
+    this.#writesSinceCheckpoint = 0;
     this.#checkpoint ??= new Promise<void>((resolve, reject) => {
       const worker = new Worker(workerUrl('./checkpoint-worker', import.meta.url), { workerData: this.#file });
       worker.once('error', reject).once('exit', () => resolve());

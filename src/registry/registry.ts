@@ -93,7 +93,11 @@ export class Registry {
    */
   async appendUpload(repository: string, id: string, part: UploadPart): Promise<UploadState> {
     return this.#withUpload(repository, id, async (ingest) => {
-      await this.#append(id, ingest, part);
+      try {
+        await this.#append(id, ingest, part);
+      } finally {
+        await this.metadata.touchUpload(id);
+      }
       return { id, offset: ingest.offset };
     });
   }
@@ -152,7 +156,6 @@ export class Registry {
         return await body(ingest);
       } finally {
         this.#offsets.delete(id);
-        await this.metadata.touchUpload(id);
       }
     });
   }
