@@ -11,9 +11,11 @@ const ioctlCall = libc.func('int ioctl(int fd, unsigned long request, void *argu
 const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const P_ALL = 0;
+const P_PID = 1;
 const P_PIDFD = 3;
 const WNOHANG = 1;
 const WEXITED = 4;
+const WNOWAIT = 0x1000000;
 const CLD_EXITED = 1;
 const PIDFD_GET_INFO = 0xc040ff0b;
 const PIDFD_INFO_EXIT = 8n;
@@ -51,10 +53,19 @@ export function waitPidfd(pidfd: number): ChildExit | undefined {
   return decodeExit(info);
 }
 
-/** Reaps any dead child of this process; `undefined` when there is none. Only for processes without libuv children. */
-export function waitAnyChild(): ChildExit | undefined {
+/** Shows a dead child of this process without reaping it; `undefined` when there is none. */
+export function peekDeadChild(): ChildExit | undefined {
+  return waitOrNone(P_ALL, 0, WEXITED | WNOHANG | WNOWAIT);
+}
+
+/** Reaps a dead child; `undefined` when it lives or is no child of this process. */
+export function reapChild(pid: number): ChildExit | undefined {
+  return waitOrNone(P_PID, pid, WEXITED | WNOHANG);
+}
+
+function waitOrNone(kind: number, id: number, options: number): ChildExit | undefined {
   const info = Buffer.alloc(SIGINFO_BYTES);
-  const result: number = waitidCall(P_ALL, 0, info, WEXITED | WNOHANG);
+  const result: number = waitidCall(kind, id, info, options);
   if (result < 0 && lastErrno() === ECHILD) return undefined;
   checked(result, 'waitid');
   return decodeExit(info);

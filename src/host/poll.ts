@@ -31,7 +31,7 @@ export class DescriptorWatch {
 
   constructor(fd: number, interest: Interest, handler: (ready: Readiness) => void) {
     this.#handler = handler;
-    this.#handle = koffi.node.poll(fd, interest, (ready) => this.#wake(ready));
+    this.#handle = koffi.node.poll(fd, interest, (...parameters: unknown[]) => this.#wake(parameters));
     live.add(this);
   }
 
@@ -46,7 +46,7 @@ export class DescriptorWatch {
   resume(interest: Interest): void {
     if (this.#closed) return;
     this.#active = true;
-    this.#handle.start(interest, (ready) => this.#wake(ready));
+    this.#handle.start(interest, (...parameters: unknown[]) => this.#wake(parameters));
   }
 
   /** Ends the watch for good. Idempotent. The descriptor stays open. */
@@ -63,12 +63,13 @@ export class DescriptorWatch {
     return this;
   }
 
-  #wake(ready: Readiness): void {
+  /** koffi declares `(events)` and gives `(status, events)`; a status below zero is an error of the poll itself. */
+  #wake(parameters: readonly unknown[]): void {
     // koffi opens no callback scope: without an immediate, promises and ticks queued by the handler would wait for the next timer.
     setImmediate(nothing);
     if (this.#closed) return;
     try {
-      this.#handler(ready);
+      this.#handler(decodeReadiness(parameters));
     } catch (error) {
       // Thrown here it would vanish in native code; from an immediate it is an ordinary uncaught exception.
       setImmediate(() => {
@@ -76,6 +77,13 @@ export class DescriptorWatch {
       });
     }
   }
+}
+
+function decodeReadiness(parameters: readonly unknown[]): Readiness {
+  const events = parameters.at(-1);
+  if (typeof events === 'object' && events !== null) return events as Readiness;
+  // The next call on the descriptor tells what is wrong with it.
+  return { readable: true, writable: true, disconnect: true };
 }
 
 function nothing(): void {
