@@ -128,19 +128,17 @@ export class MonitoredProcessHost implements ProcessHost {
     }
   }
 
-  resize(id: string, size: TerminalSize): Promise<void> {
+  async resize(id: string, size: TerminalSize): Promise<void> {
     const { terminal } = this.#running(id).descriptors;
     if (terminal === undefined) throw new EngineError('invalidArgument', `process ${id} has no terminal`);
     setTerminalSize(terminal, size.rows, size.columns);
-    return Promise.resolve();
   }
 
-  signal(id: string, signal: number): Promise<void> {
+  async signal(id: string, signal: number): Promise<void> {
     const { pidfd } = this.#running(id).descriptors;
     if (pidfd === undefined || !signalPidfd(pidfd, signal)) {
       throw new EngineError('notFound', `process ${id} has ended`);
     }
-    return Promise.resolve();
   }
 
   onExit(listener: (exit: ProcessExit) => void): () => void {

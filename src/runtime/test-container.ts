@@ -55,7 +55,7 @@ export class TestBed implements AsyncDisposable {
     const host = await createProcessHost({
       execRoot: this.execRoot,
       runtimes: await findRuntimes(),
-      log: silentLogger,
+      log: process.env['SLIPWAY_TEST_LOG'] === undefined ? silentLogger : console,
     });
     this.#hosts.push(host);
     return host;
