@@ -22,6 +22,7 @@ export async function superviseContainers(context: ContainerContext, execs: Exec
   for (const instance of context.registry.list()) {
     await instance.queue.run(() => reconcile(context, instance, statuses.get(instance.record.id)));
   }
+  await context.networks.settle();
   await removeStrays(context);
   return context.processes.onExit((exit) => void recordExit(context, execs, exit));
 }

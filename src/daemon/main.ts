@@ -32,7 +32,7 @@ const flags: Readonly<Record<string, FlagDescription>> = {
   'log-level': { value: 'string', help: 'debug, info, warn, error or fatal (default "info")' },
   pidfile: { value: 'string', help: 'File to write the process id to' },
   bip: { value: 'string', help: 'Address and prefix of the default bridge' },
-  bridge: { value: 'string', help: 'Existing bridge for containers; "none" for no bridge network' },
+  bridge: { value: 'string', help: '"none" for no bridge network' },
 };
 
 /** Flags are singular, daemon.json's lists plural. */
@@ -72,6 +72,12 @@ async function readConfig(values: GivenSettings): Promise<DaemonConfig> {
 async function serve(config: DaemonConfig): Promise<void> {
   if (process.getuid?.() !== 0) throw new EngineError('permissionDenied', 'the engine needs root');
   const log: Logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  if (config.bridge !== undefined && config.bridge !== 'none') {
+    throw new EngineError(
+      'notImplemented',
+      `--bridge ${config.bridge}: existing bridges are not served yet, only "none"`,
+    );
+  }
   const stopped = untilSignal('SIGINT', 'SIGTERM');
   await using stack = new AsyncDisposableStack();
   const engine = stack.use(
@@ -82,7 +88,6 @@ async function serve(config: DaemonConfig): Promise<void> {
       network: {
         enabled: config.bridge !== 'none',
         ...(config.bip === undefined ? {} : { bip: config.bip }),
-        ...(config.bridge === undefined || config.bridge === 'none' ? {} : { bridge: config.bridge }),
       },
       log,
     }),

@@ -47,7 +47,7 @@ export interface EngineOptions {
   readonly dataRoot: string;
   readonly execRoot: string;
   readonly registries: RegistrySettings;
-  readonly network: { readonly bridge?: string; readonly bip?: string; readonly enabled: boolean };
+  readonly network: { readonly bip?: string; readonly enabled: boolean };
   readonly log: Logger;
   readonly clock?: Clock;
 }

@@ -70,6 +70,8 @@ export interface ContainerNetworks extends AsyncDisposable {
   detach(containerId: string): Promise<void>;
   /** Takes over the network of a container that was running before this engine started. */
   adopt(request: AttachNetworkRequest, attached: AttachedNetwork, pid: number): Promise<void>;
+  /** After the last `adopt` of a start: removes from the packet filter what belongs to nobody any more. */
+  settle(): Promise<void>;
   readonly bridge: BridgeInfo | undefined;
   /** Of the networks `host` and `none`; kept over restarts. */
   readonly fixedNetworkIds: { readonly host: string; readonly none: string };

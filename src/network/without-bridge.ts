@@ -13,7 +13,9 @@ export class NetworksWithoutBridge implements ContainerNetworks {
 
   attach({ mode }: AttachNetworkRequest): Promise<AttachedNetwork> {
     if (mode !== 'bridge') return Promise.resolve({ ports: [] });
-    return Promise.reject(new EngineError('failedPrecondition', 'network bridge not found: the engine was started without a bridge'));
+    return Promise.reject(
+      new EngineError('failedPrecondition', 'network bridge not found: the engine was started without a bridge'),
+    );
   }
 
   detach(): Promise<void> {
@@ -24,13 +26,21 @@ export class NetworksWithoutBridge implements ContainerNetworks {
     return Promise.resolve();
   }
 
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
   }
 }
 
 /** Ids for the networks that need no record: the same as long as the engine has the same exec root. */
-export function fixedNetworkIds(execRoot: string): { readonly host: string; readonly none: string; readonly bridge: string } {
+export function fixedNetworkIds(execRoot: string): {
+  readonly host: string;
+  readonly none: string;
+  readonly bridge: string;
+} {
   const id = (name: string): string => createHash('sha256').update(`${execRoot} ${name}`).digest('hex');
   return { host: id('host'), none: id('none'), bridge: id('bridge') };
 }
