@@ -232,7 +232,7 @@ function call(declared: typeof mountCall, name: string, subject: string, ...para
   return new Promise((resolve, reject) => {
     declared.async(...parameters, (error: unknown, value: unknown) => {
       // koffi carries errno of the pool thread into this callback.
-      if (error) reject(error instanceof Error ? error : new Error(String(error)));
+      if (error) reject(new Error('koffi could not make the call', { cause: error }));
       else if (Number(value) < 0) reject(new SystemCallError(name, lastErrno(), subject));
       else resolve();
     });

@@ -69,7 +69,7 @@ export function setTimes(path: PathBytes, seconds: number, nanoseconds: number):
 export function syncFileSystem(descriptor: number): Promise<void> {
   return new Promise((resolve, reject) => {
     syncfsCall.async(descriptor, (error: unknown, value: unknown) => {
-      if (error) reject(error instanceof Error ? error : new Error(String(error)));
+      if (error) reject(new Error('koffi could not make the call', { cause: error }));
       else if (Number(value) < 0) reject(new SystemCallError('syncfs', lastErrno()));
       else resolve();
     });

@@ -51,7 +51,7 @@ class UpperTar {
 
   #writeChildren(descriptor: number, prefix: string): void {
     const names = readdirSync(`/proc/self/fd/${descriptor}`, { encoding: 'buffer' });
-    for (const name of names.toSorted(Buffer.compare)) {
+    for (const name of names.toSorted((a, b) => Buffer.compare(a, b))) {
       const location = Buffer.concat([Buffer.from(`/proc/self/fd/${descriptor}/`), name]);
       try {
         this.#writeEntry(location, prefix, name.toString('latin1'));

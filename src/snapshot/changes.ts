@@ -26,7 +26,7 @@ function collect(comparison: Comparison, directory: string, isBelow: boolean): b
   if (comparison.signal?.aborted) throw new EngineError('cancelled', 'listing of changes was cancelled');
   const before = comparison.changes.length;
   const names = readdirSync(at(comparison.upper, directory), { encoding: 'buffer' });
-  for (const name of names.toSorted(Buffer.compare)) {
+  for (const name of names.toSorted((a, b) => Buffer.compare(a, b))) {
     compare(comparison, `${directory}/${name.toString('latin1')}`, isBelow);
   }
   return comparison.changes.length > before;
