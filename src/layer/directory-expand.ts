@@ -26,7 +26,7 @@ import type { ExpandTask } from './worker-tasks.ts';
 const copyBytes = 256 * 1024;
 
 /** Makes the directory, and flushes the file system it lies on. */
-export function expandLayer(task: ExpandTask, onProgress: (bytes: number) => void): Promise<undefined> {
+export function expandLayer(task: ExpandTask, onProgress: (bytes: number) => void): void {
   const layer = viewLayer(task.file, task.devices);
   const expander = new Expander(layer, onProgress);
   try {
@@ -42,7 +42,6 @@ export function expandLayer(task: ExpandTask, onProgress: (bytes: number) => voi
   } finally {
     closeSync(descriptor);
   }
-  return Promise.resolve(undefined);
 }
 
 class Expander {

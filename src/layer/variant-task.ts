@@ -34,7 +34,7 @@ const firstDeviceBlock = 2 ** 23;
 const kind = { mask: 0o170000, directory: 0o040000, symlink: 0o120000, file: 0o100000 } as const;
 
 /** Writes a variant; the caller flushes and renames it. */
-export function buildVariant(task: VariantTask): Promise<TaskResults['variant']> {
+export function buildVariant(task: VariantTask): TaskResults['variant'] {
   const own = viewLayer(task.layer, []);
   const lowers = task.lowers.map((lower) => {
     if (lower.kind !== 'erofs') throw new EngineError('internal', 'variants are made of layer files');
@@ -43,7 +43,7 @@ export function buildVariant(task: VariantTask): Promise<TaskResults['variant']>
   const builder = new VariantBuilder(own, new MergedView(lowers.toReversed()));
   builder.build();
   write(task, own, builder);
-  return Promise.resolve({ devices: builder.devices.files });
+  return { devices: builder.devices.files };
 }
 
 function write(task: VariantTask, own: ViewedLayer, builder: VariantBuilder): void {

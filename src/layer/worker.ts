@@ -25,12 +25,12 @@ parentPort?.on('message', ({ task, cancel }: TaskMessage) => {
   );
 });
 
-function run(task: LayerTask, onProgress: (bytes: number) => void): Promise<unknown> {
+async function run(task: LayerTask, onProgress: (bytes: number) => void): Promise<unknown> {
   switch (task.kind) {
     case 'import':
-      return importLayer(task, onProgress);
+      return await importLayer(task, onProgress);
     case 'pack':
-      return packLayer(task, onProgress);
+      return await packLayer(task, onProgress);
     case 'variant':
       return buildVariant(task);
     case 'expand':
