@@ -30,15 +30,14 @@ import { Holds, referencesMigrations } from '../gc/references.ts';
 import { collectContent, collectUnowned } from '../image/collect.ts';
 import type { ImageContext } from '../image/context.ts';
 import { imageMigrations, ImageStore } from '../image/records.ts';
-import { openLayerStore } from '../layer/open-layer-store.ts';
+import { openLayerStore } from '../layer/probe.ts';
 import { reflogMigrations } from '../reflog/reflog.ts';
 import { readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
-import { createProcessHost } from '../runtime/create-process-host.ts';
+import { createProcessHost, findRuntimes } from '../runtime/create-process-host.ts';
 import { OverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
 import { openNetworks } from './networks.ts';
 import { prepareRoots } from './roots.ts';
 import { readFacts } from './facts.ts';
-import { findRuntimes } from './runtimes.ts';
 import { createRegistries, type RegistrySettings } from './registries.ts';
 import type { EngineServices } from './services.ts';
 
@@ -80,19 +79,23 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   );
   const cgroups = readCgroupLayout();
   const runtimes = await findRuntimes();
+  const defaultRuntime = runtimes.crun === undefined ? 'runc' : 'crun';
   const content = await LocalContentStore.open(below('content'));
-  const layers = stack.use(await openLayerStore(await ensureDirectory(below('layers'))));
+  const { layers, form } = await openLayerStore(await ensureDirectory(below('layers')));
+  stack.use(layers);
+  if (form.form === 'directory') log.warn({ reason: form.reason }, 'layers are kept as directories');
+  await ensureDirectory(below('snapshots'), 0o710);
   const snapshotter = new OverlaySnapshotter({
-    dataDirectory: await ensureDirectory(below('snapshots'), 0o710),
+    dataDirectory: dataRoot,
     mountDirectory: path.join(execRoot, 'mounts'),
-    layers: layers.store,
+    layers,
   });
   const holds = new Holds();
   const events = new EventBus(clock);
   const store = new ImageStore(database);
-  const images: ImageContext = { store, content, graph: new ContentGraph(content), layers: layers.store, holds, clock };
+  const images: ImageContext = { store, content, graph: new ContentGraph(content), layers, holds, clock };
   const registries = stack.use(createRegistries(options.registries, store, { log }));
-  const processes = stack.use(await createProcessHost({ execRoot, runtimes: runtimes.paths, log }));
+  const processes = stack.use(await createProcessHost({ execRoot, runtimes, log }));
   const networks = stack.use(await openNetworks(options.network, execRoot, log));
   const containers: ContainerContext = {
     registry: new ContainerRegistry(database),
@@ -103,8 +106,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     clock,
     log,
     abilities: {
-      runtimes: Object.keys(runtimes.found),
-      defaultRuntime: runtimes.preferred,
+      runtimes: Object.keys(runtimes),
+      defaultRuntime,
       cgroupVersion: cgroups.version,
     },
     dataDirectory: below('containers'),
@@ -124,9 +127,9 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     id: await engineId(dataRoot),
     dataRoot,
     cgroupVersion: cgroups.version,
-    runtimes: runtimes.found,
-    defaultRuntime: runtimes.preferred,
-    layerForm: layers.form,
+    runtimes: { ...runtimes },
+    defaultRuntime,
+    layerForm: form.form,
   });
   const services: EngineServices = { containers, execs, images, database, registries, events, clock, facts };
   const owned = stack.move();

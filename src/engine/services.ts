@@ -59,7 +59,8 @@ export interface EngineFacts {
   readonly memoryBytes: number;
   readonly hostName: string;
   readonly cgroupVersion: 1 | 2;
-  readonly runtimes: Readonly<Record<string, { readonly path: string; readonly version: string }>>;
+  /** Paths by name. */
+  readonly runtimes: Readonly<Record<string, string>>;
   readonly defaultRuntime: string;
   readonly layerForm: 'erofs' | 'directory';
   readonly securityOptions: readonly string[];

@@ -48,10 +48,10 @@ function ping(reply: ApiReply, body: string): void {
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 function versionDocument({ facts }: EngineServices): object {
-  const runtimes = Object.entries(facts.runtimes).map(([Name, { version: Version }]) => ({
+  const runtimes = Object.entries(facts.runtimes).map(([Name, path]) => ({
     Name,
-    Version,
-    Details: { GitCommit: '' },
+    Version: '',
+    Details: { Path: path },
   }));
   const engine = {
     ApiVersion: formatVersion(maximumVersion),
@@ -136,7 +136,7 @@ function infoDocument(services: EngineServices, version: ApiVersion): object {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: facts.version,
-    Runtimes: Object.fromEntries(Object.entries(facts.runtimes).map(([name, { path }]) => [name, { path }])),
+    Runtimes: Object.fromEntries(Object.entries(facts.runtimes).map(([name, path]) => [name, { path }])),
     DefaultRuntime: facts.defaultRuntime,
     Swarm: {
       NodeID: '',
