@@ -17,6 +17,11 @@ export interface BlobHandle extends AsyncDisposable, ByteSource {
   readonly digest: Digest;
   /** Of the whole blob. */
   readonly sizeBytes: number;
+  /**
+   * Gives the same bytes to `sink`, one chunk after the other, with less garbage than iterating: a chunk's memory is used again
+   * once `sink` has settled.
+   */
+  copyTo(sink: (chunk: Uint8Array) => Promise<void>): Promise<void>;
 }
 
 /** Content on its way in. Dispose keeps it resumable; `abort` removes it. */

@@ -24,6 +24,9 @@ export function contentStoreContract(
   const read = async (store: ContentStore, start: number, end?: number): Promise<Buffer> => {
     await using blob = await store.open(digest, end === undefined ? { start } : { start, end });
     assert.equal(blob.sizeBytes, content.length);
+    const copied: Buffer[] = [];
+    await blob.copyTo(async (chunk) => void copied.push(Buffer.from(chunk)));
+    assert.ok(Buffer.concat(copied).equals(content.subarray(start, end)));
     return await collect(blob, content.length, 'blob');
   };
 

@@ -21,8 +21,8 @@ export interface HashState {
   readonly offset: number;
 }
 
-const batchBytes = 512 << 10;
-const flushEveryBytes = 16 << 20;
+const batchBytes = 1 << 20;
+const flushEveryBytes = 32 << 20;
 const readBytes = 1 << 20;
 
 /**

@@ -25,6 +25,9 @@ export class MemoryContentStore implements ContentStore {
       async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
         if (part.length > 0) yield part;
       },
+      async copyTo(sink): Promise<void> {
+        if (part.length > 0) await sink(part);
+      },
       [Symbol.asyncDispose]: () => Promise.resolve(),
     });
   }

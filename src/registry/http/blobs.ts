@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { EngineError } from '../../base/errors.ts';
 import type { BlobHandle } from '../../content/content-store.ts';
 import { tryParseDigest, type Digest } from '../../formats/oci/digest.ts';
 import { problem } from '../protocol-error.ts';
@@ -42,12 +42,20 @@ export async function getBlob(exchange: Exchange): Promise<void> {
 }
 
 async function sendBlob(blob: BlobHandle, response: ServerResponse): Promise<void> {
-  const closed = once(response, 'close');
-  for await (const chunk of blob) {
-    if (response.destroyed) return;
-    if (!response.write(chunk)) await Promise.race([once(response, 'drain'), closed]);
-  }
+  const { promise: gone, reject } = Promise.withResolvers<never>();
+  gone.catch(() => undefined);
+  const onClose = (): void => reject(new EngineError('cancelled', 'the client went away'));
+  response.once('close', onClose);
+  await blob.copyTo((chunk) => Promise.race([write(response, chunk), gone]));
+  response.removeListener('close', onClose);
   response.end();
+}
+
+/** Settles when the kernel has the bytes, or fails with the reason why it never will. */
+function write(response: ServerResponse, chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(chunk, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 type RangeResult = { readonly start: number; readonly end: number } | 'unsatisfiable' | undefined;

@@ -132,7 +132,7 @@ async function ping(exchange: Exchange): Promise<void> {
 
 function fail(log: Logger, request: IncomingMessage, response: ServerResponse, error: unknown): void {
   // Nobody is there to hear of it.
-  if (request.destroyed && !request.complete) {
+  if (response.destroyed || (request.destroyed && !request.complete)) {
     response.destroy();
     return;
   }
