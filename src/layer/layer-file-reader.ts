@@ -1,4 +1,4 @@
-import { createReadStream, fstatSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { EngineError } from '../base/errors.ts';
 import type { ErofsInode } from '../formats/erofs/index-reader.ts';
@@ -96,20 +96,13 @@ class LayerFileReader implements LayerReader {
   }
 
   async *#range(start: number, length: number): AsyncIterable<Uint8Array> {
-    if (length === 0) return;
-    const stream = createReadStream('', {
-      fd: this.#handle,
-      autoClose: false,
-      start,
-      end: start + length - 1,
-      highWaterMark: readBytes,
-    });
-    let left = length;
-    for await (const chunk of stream) {
-      left -= (chunk as Buffer).length;
-      yield chunk as Buffer;
+    for (let done = 0; done < length;) {
+      const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, length - done));
+      const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, start + done);
+      if (bytesRead === 0) throw new EngineError('dataLoss', `layer ${this.info.diffId} is cut short`);
+      done += bytesRead;
+      yield buffer.subarray(0, bytesRead);
     }
-    if (left > 0) throw new EngineError('dataLoss', `layer ${this.info.diffId} is cut short`);
   }
 }
 

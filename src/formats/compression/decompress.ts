@@ -1,4 +1,5 @@
-import { createReadStream, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { EngineError } from '../../base/errors.ts';
 import { type Compression, detectCompression } from './detect.ts';
@@ -68,17 +69,25 @@ async function inflateByStream(
 ): Promise<void> {
   const settings = { chunkSize: 1024 * 1024 };
   const stream = compression === 'gzip' ? createGunzip(settings) : createZstdDecompress(settings);
-  const source = createReadStream('', { fd: descriptor, start: 0, autoClose: false, highWaterMark: 1024 * 1024 });
-  source.on('error', (error) => stream.destroy(error));
   try {
-    for await (const bytes of source.pipe(stream)) {
-      sink(bytes as Buffer);
-      options.onConsumed?.(stream.bytesWritten);
-    }
+    await pipeline(readPieces(descriptor), stream, async (source: AsyncIterable<Buffer>) => {
+      for await (const bytes of source) {
+        sink(bytes);
+        options.onConsumed?.(stream.bytesWritten);
+      }
+    });
   } catch (error) {
     if (error instanceof EngineError) throw error;
     throw new EngineError('invalidArgument', `${compression} stream is corrupt or cut short`, { cause: error });
-  } finally {
-    source.destroy();
+  }
+}
+
+function* readPieces(descriptor: number): Iterable<Buffer> {
+  for (let position = 0; ;) {
+    const piece = Buffer.allocUnsafeSlow(inputBytes);
+    const length = readSync(descriptor, piece, 0, inputBytes, position);
+    if (length === 0) return;
+    position += length;
+    yield piece.subarray(0, length);
   }
 }

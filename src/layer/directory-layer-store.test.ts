@@ -1,0 +1,4 @@
+import { layerStoreContract } from './contract.ts';
+import { openDirectoryLayerStore } from './directory-layer-store.ts';
+
+layerStoreContract('directory', openDirectoryLayerStore);

@@ -1,0 +1,4 @@
+import { layerStoreContract } from './contract.ts';
+import { openErofsLayerStore } from './erofs-layer-store.ts';
+
+layerStoreContract('EROFS', openErofsLayerStore);
