@@ -46,6 +46,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const listen = parseListen(options.listen);
   await using resources = new AsyncDisposableStack();
   const content = await LocalContentStore.open(path.join(options.dataRoot, 'content'));
+  // Bytes whose upload is not known any more: a day past the last moment at which one could be continued.
+  await content.removeIdleIngests(new Date(clock.now().getTime() - 2 * idleUploadMs));
   const database = resources.use(
     await Database.open(path.join(options.dataRoot, 'hub.db'), registryMetadataMigrations),
   );

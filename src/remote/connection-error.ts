@@ -50,13 +50,23 @@ function describe(url: URL, error: unknown): { reason: ConnectionError['reason']
     return { reason: 'plain', text: 'http: server gave HTTP response to HTTPS client' };
   }
   if (code.startsWith('ERR_SSL_')) return { reason: 'untrusted', text: `remote error: tls: ${messageOf(error)}` };
-  if (/^(UNABLE_TO|CERT_|DEPTH_ZERO|SELF_SIGNED|ERR_TLS_CERT)/.test(code)) {
-    return { reason: 'untrusted', text: `tls: failed to verify certificate: x509: ${messageOf(error)}` };
+  const untrusted = certificateProblem(code, url);
+  if (untrusted !== undefined) {
+    return { reason: 'untrusted', text: `tls: failed to verify certificate: x509: ${untrusted}` };
   }
   if (code.startsWith('HPE_')) {
     return { reason: 'broken', text: 'net/http: HTTP/1.x transport connection broken: malformed HTTP response' };
   }
   return { reason: 'broken', text: messageOf(error) };
+}
+
+function certificateProblem(code: string, url: URL): string | undefined {
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return 'certificate has expired or is not yet valid';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `certificate is not valid for ${url.hostname}`;
+  return /^(UNABLE_TO|CERT_|DEPTH_ZERO|SELF_SIGNED|INVALID_CA)/.test(code)
+    ? 'certificate signed by unknown authority'
+    : undefined;
 }
 
 function addressOf(url: URL, error: unknown): string {

@@ -2,14 +2,18 @@ import assert from 'node:assert/strict';
 import type http from 'node:http';
 import { test } from 'node:test';
 import { EngineError, type ErrorKind } from '../base/errors.ts';
+import { silentLogger } from '../base/log.ts';
 import { collect } from '../base/streams.ts';
 import { parseReference } from '../formats/oci/reference.ts';
 import type { Source } from '../graph/graph.ts';
 import { sampleImage } from '../graph/sample-image.ts';
+import { registryEndpoint } from './hosts.ts';
 import type { CredentialLookup } from './credentials.ts';
 import { RegistryClient } from './registry-client.ts';
 import { RegistryError } from './registry-error.ts';
-import type { Repository } from './repository.ts';
+import { Repository } from './repository.ts';
+import { defaultPatience, RegistrySession } from './session.ts';
+import { Transport } from './transport.ts';
 import { startScriptedRegistry, type ScriptedAnswer, type SeenRequest } from './scripted-registry.ts';
 
 const layerBytes = Buffer.from('layer '.repeat(40_000));
@@ -298,6 +302,35 @@ test('a mirror is read first; one that speaks HTTP must be loopback or listed', 
     () => new RegistryClient({ hosts: { mirrors: ['http://192.0.2.1'] } }).openRepository(parseReference('a')),
     failsWith('invalidArgument', /speaks HTTP/),
   );
+});
+
+test('what a mirror lacks is asked of the registry; the mirror’s refusal stands when that is out of reach', async () => {
+  const unknown = {
+    status: 404,
+    body: JSON.stringify({ errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] }),
+  };
+  await using mirror = await startScriptedRegistry((request) => (request.path === '/v2/' ? undefined : unknown));
+  await using registry = await startScriptedRegistry(content);
+  using transport = new Transport({ stallTimeoutMs: 5000 });
+  const session = (host: string): RegistrySession =>
+    new RegistrySession({
+      endpoint: registryEndpoint(host, {}),
+      transport,
+      patience: { ...defaultPatience, ...patience },
+      hosts: {},
+      credentials: async () => undefined,
+    });
+  const open = (): Repository => {
+    const last = session(registry.host);
+    const reference = parseReference('me/mine');
+    return new Repository({ reference, sources: [session(mirror.host), last], registry: last, log: silentLogger });
+  };
+  const repository = open();
+  assert.deepEqual(await repository.resolve('latest'), image.root);
+  assert.ok((await read(repository)).equals(layerBytes));
+  assert.ok(mirror.seen.every((request) => request.path.endsWith('/manifests/latest')));
+  await registry[Symbol.asyncDispose]();
+  await assert.rejects(open().resolve('latest'), failsWith('notFound', /^manifest for me\/mine:latest not found/));
 });
 
 test('an upload is one PUT; after a cut it goes on where the registry is', async () => {

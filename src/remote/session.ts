@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../base/errors.ts';
 import { collect } from '../base/streams.ts';
 import { Authorizer } from './authorizer.ts';
-import { ConnectionError, maskUrl } from './connection-error.ts';
+import { ConnectionError, connectionError, maskUrl } from './connection-error.ts';
 import type { RegistryCredentials } from './credentials.ts';
 import { isInsecure, type Endpoint, type HostsConfig } from './hosts.ts';
 import { formatUpstreamErrors, parseUpstreamErrors, RegistryError } from './registry-error.ts';
@@ -133,12 +133,21 @@ export class RegistrySession {
     const base = await this.#findBase(request.signal);
     const url = typeof request.path === 'string' ? new URL(request.path, base) : request.path;
     const ours = url.origin === base.origin;
-    const first = await this.#follow(request, url, ours ? this.#authorizer.header(request.scopes) : undefined);
+    const authorization = ours ? this.#authorizer.header(request.scopes) : undefined;
+    const first = await this.#follow(request, url, authorization).catch((error: unknown) => {
+      throw this.#firstContact(base, error);
+    });
     const challenge = first.headers['www-authenticate'];
     if (first.status !== 401 || challenge === undefined || first.url.origin !== base.origin) return first;
     first.discard();
     await this.#authorizer.answer(base, challenge, request.scopes, request.signal);
     return this.#follow(request, url, this.#authorizer.header(request.scopes));
+  }
+
+  /** A registry that was never reached is named by its base, as docker does. */
+  #firstContact(base: URL, error: unknown): unknown {
+    if (this.#wasReached || !(error instanceof ConnectionError) || error.reason === 'broken') return error;
+    return error.reason === 'stalled' ? error : connectionError('GET', new URL('v2/', base), error.cause);
   }
 
   /** Follows redirects; what proves who asks goes to the registry's own origin only. */

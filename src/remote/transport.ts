@@ -1,5 +1,6 @@
 import http from 'node:http';
 import https from 'node:https';
+import tls from 'node:tls';
 import type { ByteSource } from '../base/streams.ts';
 import { ConnectionError, connectionError, maskUrl } from './connection-error.ts';
 import { isLoopback } from './hosts.ts';
@@ -156,10 +157,7 @@ export class Transport implements Disposable {
     if (!agent) {
       // A proxy is for the world outside; `NO_PROXY` is honoured by Node.
       const options = { keepAlive: true, scheduling: 'lifo', ...(loopback ? {} : { proxyEnv: process.env }) } as const;
-      agent =
-        url.protocol === 'https:'
-          ? new https.Agent({ ...options, rejectUnauthorized: verifyTls })
-          : new http.Agent(options);
+      agent = url.protocol === 'https:' ? secureAgent(options, verifyTls) : new http.Agent(options);
       this.#agents.set(key, agent);
     }
     return agent;
@@ -168,6 +166,13 @@ export class Transport implements Disposable {
   [Symbol.dispose](): void {
     for (const agent of this.#agents.values()) agent.destroy();
   }
+}
+
+/** Trusts what Node brings and what the machine's administrator has installed. */
+function secureAgent(options: http.AgentOptions, verifyTls: boolean): https.Agent {
+  if (!verifyTls) return new https.Agent({ ...options, rejectUnauthorized: false });
+  const ca = [...new Set([...tls.getCACertificates('default'), ...tls.getCACertificates('system')])];
+  return new https.Agent({ ...options, ca });
 }
 
 async function sendBody(
