@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { EngineError } from '../base/errors.ts';
@@ -65,3 +66,27 @@ test('writeBytes() and readBytes() keep small content, within a limit', async ()
   assert.equal((await readBytes(store, digest, 2)).toString(), '{}');
   await assert.rejects(readBytes(store, digest, 1), EngineError);
 });
+
+test('LocalContentStore: a full disk is told as such, and what was begun is removed', () =>
+  withRoot(async (root) => {
+    const mountPoint = path.join(root, 'small');
+    await mkdir(mountPoint);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'slipway-test', mountPoint]);
+    try {
+      const store = await LocalContentStore.open(path.join(mountPoint, 'content'));
+      const fill = async (): Promise<void> => {
+        await using ingest = await store.begin('big');
+        for (let written = 0; written < 8; written++) await ingest.write(Buffer.alloc(1 << 20));
+        await ingest.commit({ digest: digestOf('never') });
+      };
+      await assert.rejects(fill(), (error) => {
+        assert.ok(error instanceof EngineError && error.kind === 'resourceExhausted');
+        assert.equal(error.message, 'no space left on device');
+        return true;
+      });
+      assert.deepEqual(await readdir(path.join(mountPoint, 'content/ingests')), []);
+      await writeBytes(store, Buffer.alloc(1 << 20));
+    } finally {
+      execFileSync('umount', [mountPoint]);
+    }
+  }));

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { EngineError } from '../base/errors.ts';
+import { EngineError, isErrorCode } from '../base/errors.ts';
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../formats/oci/digest.ts';
 import type { BlobInfo, Ingest } from './content-store.ts';
 import { checkDigest, checkSize } from './digest-mismatch-error.ts';
@@ -77,9 +77,13 @@ export class LocalIngest implements Ingest {
     const chunks = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
-    this.#writing = this.#writeAll(chunks).catch((error: unknown) => {
-      this.#failure ??= error;
-    });
+    this.#writing = this.#writeAll(chunks).catch((error: unknown) => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= isErrorCode(error, 'ENOSPC', 'EDQUOT')
+      ? new EngineError('resourceExhausted', 'no space left on device', { cause: error })
+      : error;
   }
 
   async #writeAll(chunks: readonly Uint8Array[]): Promise<void> {
@@ -106,7 +110,7 @@ export class LocalIngest implements Ingest {
       .then(
         () => void (this.#flushedTo = upTo),
         // The kernel tells a write error once only: it must not get lost before commit.
-        (error: unknown) => void (this.#failure ??= error),
+        (error: unknown) => this.#fail(error),
       )
       .finally(() => (this.#flushing = undefined));
   }
@@ -178,7 +182,9 @@ export class LocalIngest implements Ingest {
     try {
       await this.#drain();
       await this.#handle.close();
-      if (this.#hash && this.#failure === undefined) state = { hash: this.#hash, offset: this.#offset };
+      // What could not be written whole is no place to go on from, and a full disk wants its space back.
+      if (this.#failure !== undefined) await this.#owner.remove();
+      else if (this.#hash) state = { hash: this.#hash, offset: this.#offset };
     } finally {
       this.#owner.release(state);
     }

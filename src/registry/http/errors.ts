@@ -55,7 +55,7 @@ function answerOfKind(kind: ErrorKind): { readonly status: number; readonly code
     case 'permissionDenied':
       return { status: 403, code: 'DENIED' };
     case 'resourceExhausted':
-      return { status: 413, code: 'SIZE_INVALID' };
+      return { status: 507, code: 'UNKNOWN' };
     case 'notImplemented':
       return { status: 405, code: 'UNSUPPORTED' };
     case 'unavailable':
