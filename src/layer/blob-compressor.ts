@@ -7,6 +7,7 @@ import { createGzip, createZstdCompress } from 'node:zlib';
 import { EngineError, unreachable } from '../base/errors.ts';
 import { type Digest, digestFromHash } from '../formats/oci/digest.ts';
 import { closeDescriptor } from '../host/descriptor.ts';
+import { requestPipeCapacity } from '../host/pipe-capacity.ts';
 import { createPipe } from '../host/pipe.ts';
 import { spawnProcess, waitForChild } from '../host/spawn.ts';
 import { headBytes, type LayerHeader } from './layer-file.ts';
@@ -69,6 +70,7 @@ class ProcessCompressor implements BlobCompressor {
     this.#file = file;
     const output = openSync(file, 'wx', 0o600);
     const { read, write } = createPipe();
+    requestPipeCapacity(write, 1024 * 1024);
     try {
       // -n: no time of day in the header, so that the same tar gives the same blob.
       const pid = spawnProcess(program, ['-1', '-n'], { env: {}, stdio: [read, output, null] });

@@ -102,8 +102,10 @@ export class LayerFiles implements AsyncDisposable {
     try {
       const { compression, signal } = options;
       const packed = await this.workers.run({ kind: 'pack', upperDirectory, compression, target, blob }, { signal });
-      await syncFile(blob);
-      const { diffId, tarSizeBytes, usageBytes } = await this.#keep(target, packed.header, packed.usageBytes);
+      const [{ diffId, tarSizeBytes, usageBytes }] = await Promise.all([
+        this.#keep(target, packed.header, packed.usageBytes),
+        syncFile(blob),
+      ]);
       const { blobDigest: digest, blobSizeBytes: sizeBytes } = packed;
       const mediaType = packedTypes[compression];
       return { diffId, tarSizeBytes, usageBytes, blob: { file: blob, digest, sizeBytes, mediaType } };

@@ -1,6 +1,6 @@
 /** Entry of a layer worker: runs one task after the other. */
 import { parentPort } from 'node:worker_threads';
-import { EngineError, kindOf, messageOf, unreachable } from '../base/errors.ts';
+import { EngineError, isErrorCode, kindOf, messageOf, unreachable } from '../base/errors.ts';
 import { expandLayer } from './directory-expand.ts';
 import { importLayer } from './import-task.ts';
 import { LayerDigestError } from './layer-digest-error.ts';
@@ -46,7 +46,8 @@ function send(message: WorkerMessage): void {
 
 function sentError(error: unknown): SentError {
   return {
-    kind: kindOf(error),
+    // The caller cannot see the code of a system error.
+    kind: isErrorCode(error, 'ENOSPC', 'EDQUOT') ? 'resourceExhausted' : kindOf(error),
     message: messageOf(error),
     stack: error instanceof Error ? error.stack : undefined,
     ...(error instanceof LayerDigestError ? { mismatch: { expected: error.expected, actual: error.actual } } : {}),

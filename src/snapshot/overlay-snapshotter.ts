@@ -85,6 +85,8 @@ export class OverlaySnapshotter implements Snapshotter {
         );
       }
       if ((await this.#read(key)) !== undefined) throw alreadyExists(key);
+      // What cannot be made of these layers shows here, not at the first start.
+      await this.#layers.lowers(diffIds);
       const root = await this.#rootEntry(diffIds);
       const making = this.#temporary();
       try {
@@ -133,13 +135,18 @@ export class OverlaySnapshotter implements Snapshotter {
   changes(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<readonly SnapshotChange[]> {
     return this.#queues.run(checkedKey(key), async () => {
       const info = await this.#get(key);
+      const empty = path.join(this.#data, 'empty');
+      if (info.diffIds.length === 0) return listChanges(this.upperDirectory(key), empty, options.signal);
       const view = path.join(this.#mounts, 'views', randomBytes(8).toString('hex'));
       await mkdir(view, { mode: 0o700 });
       try {
         // A read-only overlay of the layers alone tells what was there before; it needs two lowers.
-        const empty = path.join(this.#data, 'empty');
         await this.#withLowers(info.diffIds, (lowers) =>
-          mountOverlay({ lowers: [empty, ...lowers], target: view, options: overlayOptions }),
+          mountOverlay({
+            lowers: lowers.length > 1 ? lowers : [empty, ...lowers],
+            target: view,
+            options: overlayOptions,
+          }),
         );
         try {
           return listChanges(this.upperDirectory(key), view, options.signal);
@@ -160,6 +167,7 @@ export class OverlaySnapshotter implements Snapshotter {
   remove(key: string): Promise<void> {
     return this.#queues.run(checkedKey(key), async () => {
       await this.#unmountRoot(key);
+      const info = await this.#read(key);
       const removing = this.#temporary();
       try {
         await rename(this.#directory(key), removing);
@@ -167,7 +175,8 @@ export class OverlaySnapshotter implements Snapshotter {
         if (isErrorCode(error, 'ENOENT')) return;
         throw error;
       }
-      await syncDirectory(path.join(this.#data, 'snapshots'));
+      // A volatile one that a power loss brings back is removed again by whoever keeps the records.
+      if (info?.volatile !== true) await syncDirectory(path.join(this.#data, 'snapshots'));
       await removeTree(removing);
     });
   }
@@ -210,9 +219,9 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   /** Makes sure that the layers of a chain are mounted while `use` mounts something over them. */
-  #withLowers(diffIds: readonly Digest[], use: (directories: readonly string[]) => Promise<void>): Promise<void> {
-    return this.#layerQueue.run(async () => {
-      const lowers = await this.#layers.lowers(diffIds);
+  async #withLowers(diffIds: readonly Digest[], use: (directories: readonly string[]) => Promise<void>): Promise<void> {
+    const lowers = await this.#layers.lowers(diffIds);
+    await this.#layerQueue.run(async () => {
       const mounted = new Set(mountedNames(await readMounts(), path.join(this.#mounts, 'layers')));
       const directories: string[] = [];
       for (const lower of lowers) directories.push(await this.#mountLower(lower, mounted));

@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, errorCode } from '../../base/errors.ts';
 import { type Compression, detectCompression } from './detect.ts';
 import { canInflateSynchronously, Inflater } from './inflater.ts';
 
@@ -77,7 +77,8 @@ async function inflateByStream(
       }
     });
   } catch (error) {
-    if (error instanceof EngineError) throw error;
+    // Only what zlib and zstd say is about the stream; the rest is the sink's.
+    if (errorCode(error)?.startsWith('Z') !== true) throw error;
     throw new EngineError('invalidArgument', `${compression} stream is corrupt or cut short`, { cause: error });
   }
 }
