@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { EngineError, isErrorCode, messageOf } from '../base/errors.ts';
-import { isJsonObject } from '../formats/oci/descriptor.ts';
+import { isJsonObject } from '../base/json.ts';
 
 /** Log levels, as dockerd names them. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'fatal';

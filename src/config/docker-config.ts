@@ -6,8 +6,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { EngineError, isErrorCode } from '../base/errors.ts';
 import { ensureDirectory, readTextIfPresent, writeFileDurably } from '../base/files.ts';
-import { isJsonObject, type JsonObject } from '../formats/oci/descriptor.ts';
-import { defaultRegistry } from '../formats/oci/reference.ts';
+import { isJsonObject, type JsonObject } from '../base/json.ts';
 
 /** What is known of a user at a registry; one of password, identityToken and registryToken. */
 export interface DockerCredentials {
@@ -17,6 +16,7 @@ export interface DockerCredentials {
   readonly registryToken?: string;
 }
 
+const officialRegistry = 'docker.io';
 const officialServer = 'https://index.docker.io/v1/';
 const outputLimitBytes = 1 << 20;
 
@@ -27,7 +27,7 @@ export function dockerConfigPath(environment: NodeJS.ProcessEnv): string {
 
 /** Returns the key that docker files a registry's credentials under. */
 export function credentialServer(registry: string): string {
-  return registry === defaultRegistry || registry === 'index.docker.io' ? officialServer : registry;
+  return registry === officialRegistry || registry === 'index.docker.io' ? officialServer : registry;
 }
 
 /** A `config.json`, read once; what this class does not know of the file is kept when it writes. */

@@ -49,7 +49,9 @@ test('an image goes to the Hub and comes back; what is there is not sent again, 
       return [...new Set(ends.map((event) => event.phase))].toSorted();
     };
     assert.deepEqual(await phases(fresh), ['exists']);
-    const other = client.openRepository(parseReference(`${hub.address}/me/other`), { mountFrom: () => ['me/mine'] });
+    const other = client.openRepository(parseReference(`${hub.address}/me/other`), {
+      mountFrom: () => ['me/none', 'me/mine'],
+    });
     assert.deepEqual(await phases(other), ['done', 'mounted']);
   }));
 

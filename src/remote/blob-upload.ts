@@ -6,6 +6,7 @@ import type { RegistryRequest, RegistryResponse, RegistrySession } from './sessi
 
 /** Storing a large blob for good may take a registry minutes. */
 const commitTimeoutMs = 300_000;
+const mountAttempts = 3;
 
 /** A blob on its way to a registry. */
 export interface BlobUploadRequest {
@@ -14,7 +15,7 @@ export interface BlobUploadRequest {
   readonly scopes: readonly string[];
   readonly descriptor: Descriptor;
   readonly open: (offset: number) => Promise<ByteSource>;
-  /** Repositories of this registry that may have the blob; the first is tried. */
+  /** Repositories of this registry that may have the blob; the first three are tried. */
   readonly mountFrom: readonly { readonly repository: string; readonly scope: string }[];
   readonly onBytes: ((totalBytes: number) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -26,8 +27,8 @@ export interface BlobUploadRequest {
  */
 export async function uploadBlob(session: RegistrySession, request: BlobUploadRequest): Promise<PushOutcome> {
   let location: URL | undefined;
-  const [candidate] = request.mountFrom;
-  if (candidate) {
+  for (const candidate of request.mountFrom.slice(0, mountAttempts)) {
+    if (location) await abandon(session, request, location);
     const started = await mount(session, request, candidate);
     if (started.status === 201) return { kind: 'mounted', from: candidate.repository };
     location = locationOf(started);
@@ -68,6 +69,13 @@ async function mount(
   });
   response.discard();
   return response;
+}
+
+/** Gives up the upload that a refused mount has begun; registries that cannot forget it in time. */
+async function abandon(session: RegistrySession, request: BlobUploadRequest, location: URL): Promise<void> {
+  const expect = [400, 401, 403, 404, 405, 500, 501, 502, 503];
+  const response = await session.send({ ...base(request), method: 'DELETE', path: location, expect, attempts: 1 });
+  response.discard();
 }
 
 async function start(session: RegistrySession, request: BlobUploadRequest): Promise<URL> {

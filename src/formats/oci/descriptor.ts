@@ -1,6 +1,9 @@
 import { EngineError } from '../../base/errors.ts';
+import { isJsonObject, type JsonObject } from '../../base/json.ts';
 import { tryParseDigest, type Digest } from './digest.ts';
 import { parsePlatform, type Platform } from './platform.ts';
+
+export { isJsonObject, type JsonObject };
 
 /** What is known of a piece of content before it is read (OCI image-spec, descriptor.md). */
 export interface Descriptor {
@@ -14,14 +17,6 @@ export interface Descriptor {
   readonly artifactType?: string;
   /** Base64 of the content itself. */
   readonly data?: string;
-}
-
-/** A JSON object whose fields are not checked yet. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-/** Whether a parsed JSON value is an object. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
