@@ -51,6 +51,7 @@ export async function openOverlaySnapshotter(options: OverlaySnapshotterOptions)
   for (const name of ['layers', 'roots', 'views']) await ensureDirectory(path.join(mountDirectory, name), 0o711);
   await syncDirectory(dataDirectory);
   const snapshotter = new OverlaySnapshotter(options);
+  await snapshotter.discardViews();
   await snapshotter.discardBroken();
   return snapshotter;
 }
@@ -209,6 +210,13 @@ export class OverlaySnapshotter implements Snapshotter {
     for (const { mountPoint } of (await readMounts()).toReversed()) {
       if (mountPoint.startsWith(`${this.#mounts}/`)) await this.#unmountAt(mountPoint);
     }
+  }
+
+  /** Takes away views that an engine which was killed has left. */
+  async discardViews(): Promise<void> {
+    const views = path.join(this.#mounts, 'views');
+    for (const name of mountedNames(await readMounts(), views)) await this.#unmountAt(path.join(views, name));
+    for (const name of await readdir(views)) await rmdir(path.join(views, name));
   }
 
   /** Removes snapshots whose record a power loss has destroyed; only volatile ones can be. */
