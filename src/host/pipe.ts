@@ -13,7 +13,7 @@ const pwriteCall = libc.func('intptr_t pwrite(int fd, const void *bytes, size_t 
 const O_CLOEXEC = 0o2000000;
 const SPLICE_MOVE_NONBLOCK = 3;
 const FIONREAD = 0x541b;
-const { EAGAIN, EINTR, EIO, EPIPE } = koffi.os.errno as Readonly<Record<string, number>>;
+const { EAGAIN, ECONNRESET, EINTR, EIO, EPIPE } = koffi.os.errno as Readonly<Record<string, number>>;
 
 /** The two ends of a pipe, both close-on-exec and blocking. */
 export interface Pipe {
@@ -72,6 +72,7 @@ function transfer(count: number, call: string): Transfer {
   if (count === 0) return 'end';
   const errno = lastErrno();
   if (errno === EAGAIN || errno === EINTR) return 'again';
-  if (errno === EIO || errno === EPIPE) return 'end';
+  // EIO: the other end of a terminal is gone; ECONNRESET: of a socket, with bytes unread there.
+  if (errno === EIO || errno === EPIPE || errno === ECONNRESET) return 'end';
   throw new SystemCallError(call, errno);
 }

@@ -80,9 +80,10 @@ export class DescriptorWatch {
 }
 
 function decodeReadiness(parameters: readonly unknown[]): Readiness {
+  const status = parameters.length > 1 ? parameters[0] : 0;
   const events = parameters.at(-1);
-  if (typeof events === 'object' && events !== null) return events as Readiness;
-  // The next call on the descriptor tells what is wrong with it.
+  if (status === 0 && typeof events === 'object' && events !== null) return events as Readiness;
+  // POLLERR, as of a reset socket: libuv has stopped the poll. The next call on the descriptor tells what is wrong with it.
   return { readable: true, writable: true, disconnect: true };
 }
 

@@ -37,8 +37,10 @@ import { StrangerReaper } from './stranger-reaper.ts';
 import { StreamAttachment } from './stream-attachment.ts';
 
 const CONNECT_ATTEMPTS = 5;
-const RESTARTS_AT_ONCE = 5;
+/** A monitor that keeps dying is started slowly after so many times within the window. */
+const RESTARTS_AT_ONCE = 25;
 const RESTART_WINDOW_MS = 10_000;
+const RESTART_PAUSE_MS = 1000;
 
 interface KnownProcess {
   view: ProcessView;
@@ -65,6 +67,7 @@ export class MonitoredProcessHost implements ProcessHost {
   #ready: Deferred<MonitorConnection> = deferred();
   #restarts: number[] = [];
   #disposed = false;
+  #monitorPid = 0;
 
   constructor(setup: RuntimeSetup, log: Logger, entry: string | undefined) {
     this.#setup = setup;
@@ -165,6 +168,12 @@ export class MonitoredProcessHost implements ProcessHost {
   async list(): Promise<readonly ProcessStatus[]> {
     await this.#ready.promise;
     return [...this.#known.values()].map(({ view }) => processStatus(view));
+  }
+
+  /** Returns the pid of the monitor that serves now. */
+  async monitorPid(): Promise<number> {
+    await this.#ready.promise;
+    return this.#monitorPid;
   }
 
   /** Ends the monitor and removes its files. @throws {EngineError} failedPrecondition while processes live */
@@ -272,7 +281,8 @@ export class MonitoredProcessHost implements ProcessHost {
   async #establish(): Promise<void> {
     const connection = await this.#open();
     const { result, descriptors } = await connection.ask({ op: 'hello', versions: [PROTOCOL_VERSION] });
-    const { serving } = result as HelloResult;
+    const { serving, pid } = result as HelloResult;
+    this.#monitorPid = pid;
     this.#keepStaging(serving ? descriptors : (await this.#handOver(connection)).descriptors);
     const replies = await connection.askAll({ op: 'list' });
     const listed = new Set<string>();
@@ -356,7 +366,7 @@ export class MonitoredProcessHost implements ProcessHost {
       this.#restarts = [...this.#restarts.filter((time) => now - time < RESTART_WINDOW_MS), now];
       if (this.#restarts.length > RESTARTS_AT_ONCE) {
         this.#log.error({}, 'the monitor keeps dying; containers wait until it is tried again');
-        await delay(RESTART_WINDOW_MS);
+        await delay(RESTART_PAUSE_MS);
       }
       this.#log.warn({}, 'the monitor has died; starting another');
       try {
