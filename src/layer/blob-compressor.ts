@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import { accessSync, closeSync, constants, createReadStream, createWriteStream, openSync, writeSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip, createZstdCompress } from 'node:zlib';
+import { crc32, createGzip, createZstdCompress } from 'node:zlib';
 import { EngineError, unreachable } from '../base/errors.ts';
 import { type Digest, digestFromHash } from '../formats/oci/digest.ts';
 import { closeDescriptor } from '../host/descriptor.ts';
 import { requestPipeCapacity } from '../host/pipe-capacity.ts';
 import { createPipe } from '../host/pipe.ts';
-import { spawnProcess, waitForChild } from '../host/spawn.ts';
+import { spawnProcess } from '../host/spawn.ts';
+import { waitForChildSync } from '../host/wait-child.ts';
 import { headBytes, type LayerHeader } from './layer-file.ts';
 import type { LayerCompression } from './layer-store.ts';
 
@@ -62,8 +63,11 @@ function findIgzip(): string | undefined {
 class ProcessCompressor implements BlobCompressor {
   readonly #file: string;
   readonly #program: string;
-  readonly #exit: ReturnType<typeof waitForChild>;
+  readonly #pid: number;
   #input: number | undefined;
+  #exitCode: number | undefined;
+  #checksum = 0;
+  #bytes = 0;
 
   constructor(program: string, file: string) {
     this.#program = program;
@@ -73,9 +77,7 @@ class ProcessCompressor implements BlobCompressor {
     requestPipeCapacity(write, 1024 * 1024);
     try {
       // -n: no time of day in the header, so that the same tar gives the same blob.
-      const pid = spawnProcess(program, ['-1', '-n'], { env: {}, stdio: [read, output, null] });
-      this.#exit = waitForChild(pid);
-      this.#exit.catch(ignore);
+      this.#pid = spawnProcess(program, ['-1', '-n'], { env: {}, stdio: [read, output, null] });
       this.#input = write;
     } catch (error) {
       closeDescriptor(write);
@@ -88,19 +90,30 @@ class ProcessCompressor implements BlobCompressor {
 
   write(bytes: Buffer): void {
     if (this.#input === undefined) throw new EngineError('internal', 'the compressor has ended');
+    this.#checksum = crc32(bytes, this.#checksum);
+    this.#bytes += bytes.length;
     for (let done = 0; done < bytes.length;) done += writeSync(this.#input, bytes, done);
   }
 
   async finish(): Promise<FinishedBlob> {
     this.close();
-    const exit = await this.#exit;
-    if (exit.code !== 0) throw new EngineError('internal', `${this.#program} failed: ${JSON.stringify(exit)}`);
-    return await hashFile(this.#file);
+    const blob = await hashFile(this.#file);
+    // Whoever reaps children of this process may have taken the exit code, so the blob itself must tell.
+    const [checksum, length] = [blob.tail.readUInt32LE(0), blob.tail.readUInt32LE(4)];
+    if ((this.#exitCode ?? 0) !== 0 || checksum !== this.#checksum || length !== this.#bytes % 2 ** 32) {
+      throw new EngineError(
+        'internal',
+        `${this.#program} failed: exit code ${this.#exitCode}, ${blob.sizeBytes} bytes`,
+      );
+    }
+    return { digest: blob.digest, sizeBytes: blob.sizeBytes };
   }
 
   close(): void {
-    if (this.#input !== undefined) closeDescriptor(this.#input);
+    if (this.#input === undefined) return;
+    closeDescriptor(this.#input);
     this.#input = undefined;
+    this.#exitCode = waitForChildSync(this.#pid);
   }
 }
 
@@ -149,18 +162,18 @@ class LaterCompressor implements BlobCompressor {
   }
 }
 
-async function hashFile(file: string): Promise<FinishedBlob> {
+async function hashFile(file: string): Promise<FinishedBlob & { readonly tail: Buffer }> {
   const hash = createHash('sha256');
   await using handle = await open(file, 'r');
   const buffer = Buffer.allocUnsafe(1024 * 1024);
+  const tail = Buffer.alloc(8);
+  let sizeBytes = 0;
   for (;;) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length);
     if (bytesRead === 0) break;
     hash.update(buffer.subarray(0, bytesRead));
+    sizeBytes += bytesRead;
   }
-  return { digest: digestFromHash(hash.digest()), sizeBytes: (await stat(file)).size };
-}
-
-function ignore(): void {
-  // `finish` awaits the exit; after an error nobody does.
+  if (sizeBytes >= tail.length) await handle.read(tail, 0, tail.length, sizeBytes - tail.length);
+  return { digest: digestFromHash(hash.digest()), sizeBytes, tail };
 }

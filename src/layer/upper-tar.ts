@@ -20,7 +20,8 @@ import { formatTarHeader, tarEnd, type TarMember, tarPadding } from '../formats/
 import { modeType, splitDeviceNumber } from '../host/nodes.ts';
 import { readXattrs } from '../host/xattr.ts';
 
-const readBytes = 256 * 1024;
+/** Small members go out together: a system call for each would cost more than their bytes. */
+const outputBytes = 256 * 1024;
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOATIME } = constants;
 
 /** Hands the tar out in pieces; `sink` must not keep them. */
@@ -30,7 +31,8 @@ export function writeUpperTar(directory: string, sink: (bytes: Buffer) => void):
 
 class UpperTar {
   readonly #sink: (bytes: Buffer) => void;
-  readonly #buffer = Buffer.allocUnsafeSlow(readBytes);
+  readonly #output = Buffer.allocUnsafeSlow(outputBytes);
+  #fill = 0;
   /** First names of inodes that have several, by device and number. */
   readonly #linked = new Map<string, string>();
 
@@ -46,7 +48,8 @@ class UpperTar {
     } finally {
       closeSync(descriptor);
     }
-    this.#sink(tarEnd);
+    this.#emit(tarEnd);
+    this.#flush();
   }
 
   #writeChildren(descriptor: number, prefix: string): void {
@@ -116,26 +119,29 @@ class UpperTar {
       const size = Number(status.size);
       this.#header(location, status, { path, type: 'file', sizeBytes: size });
       for (let position = 0; position < size;) {
-        const length = readSync(descriptor, this.#buffer, 0, Math.min(readBytes, size - position), position);
-        if (length === 0) {
-          this.#writeZeros(size - position);
-          break;
-        }
-        this.#sink(this.#buffer.subarray(0, length));
-        position += length;
+        if (this.#fill === outputBytes) this.#flush();
+        const wanted = Math.min(outputBytes - this.#fill, size - position);
+        const length = readSync(descriptor, this.#output, this.#fill, wanted, position);
+        // The file became shorter while it was read; its header is out already.
+        if (length === 0) this.#output.fill(0, this.#fill, this.#fill + wanted);
+        this.#fill += length === 0 ? wanted : length;
+        position += length === 0 ? wanted : length;
       }
-      const padding = tarPadding(size);
-      if (padding.length > 0) this.#sink(padding);
+      this.#emit(tarPadding(size));
     } finally {
       closeSync(descriptor);
     }
   }
 
-  /** The file became shorter while it was read; its header is out already. */
-  #writeZeros(length: number): void {
-    this.#buffer.fill(0);
-    for (let left = length; left > 0; left -= readBytes)
-      this.#sink(this.#buffer.subarray(0, Math.min(left, readBytes)));
+  #emit(bytes: Buffer): void {
+    if (this.#fill + bytes.length > outputBytes) this.#flush();
+    if (bytes.length > outputBytes) this.#sink(bytes);
+    else this.#fill += bytes.copy(this.#output, this.#fill);
+  }
+
+  #flush(): void {
+    if (this.#fill > 0) this.#sink(this.#output.subarray(0, this.#fill));
+    this.#fill = 0;
   }
 
   #writeLinkTo(status: BigIntStats, path: string): boolean {
@@ -146,14 +152,14 @@ class UpperTar {
       this.#linked.set(key, path);
       return false;
     }
-    this.#sink(formatTarHeader({ ...memberOf(status), path, type: 'hardlink', linkTarget: first }));
+    this.#emit(formatTarHeader({ ...memberOf(status), path, type: 'hardlink', linkTarget: first }));
     return true;
   }
 
   #header(location: Buffer, status: BigIntStats, what: Pick<TarMember, 'path' | 'type'> & Partial<TarMember>): void {
     const xattrs = new Map([...readXattrs(location)].filter(([name]) => !name.startsWith('trusted.overlay.')));
     const device = what.type === 'character' || what.type === 'block' ? splitDeviceNumber(status.rdev) : undefined;
-    this.#sink(
+    this.#emit(
       formatTarHeader({
         ...memberOf(status),
         ...(device ? { deviceMajor: device.major, deviceMinor: device.minor } : {}),
@@ -164,7 +170,7 @@ class UpperTar {
   }
 
   #writeMarker(path: string): void {
-    this.#sink(formatTarHeader({ ...emptyMember, path }));
+    this.#emit(formatTarHeader({ ...emptyMember, path }));
   }
 }
 

@@ -67,7 +67,7 @@ export class LayerWorkers implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#all.size >= this.#size) return undefined;
-    const worker = new Worker(workerUrl('worker', import.meta.url), {
+    const worker = new Worker(workerUrl('layer-worker', import.meta.url), {
       name: 'layers',
       resourceLimits: { maxYoungGenerationSizeMb: 16 },
     });
