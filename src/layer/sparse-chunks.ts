@@ -1,6 +1,7 @@
 import { EngineError } from '../base/errors.ts';
 import { blockBytes, holeBlock } from '../formats/erofs/layout.ts';
 import type { TarEntry } from '../formats/tar/entry.ts';
+import type { Subject } from '../formats/tar/numbers.ts';
 
 const chunkLimit = 8_000_000;
 const bitsLimit = 31;
@@ -24,7 +25,7 @@ export interface UnalignedFile {
  *
  * @throws {EngineError} invalidArgument when that would be too many.
  */
-export function planChunks(entry: TarEntry, tarOffset: number, subject: string): ChunkPlan {
+export function planChunks(entry: TarEntry, tarOffset: number, subject: Subject): ChunkPlan {
   const segments = (entry.segments ?? []).filter((segment) => segment.length > 0);
   let bits = bitsLimit;
   for (const { offset, length } of segments) {
@@ -36,7 +37,8 @@ export function planChunks(entry: TarEntry, tarOffset: number, subject: string):
   if (isUnaligned) bits = 3;
   const chunkBytes = blockBytes * 2 ** bits;
   const count = Math.ceil(entry.sizeBytes / chunkBytes);
-  if (count > chunkLimit) throw new EngineError('invalidArgument', `layer: ${subject} is sparse in too many pieces`);
+  if (count > chunkLimit)
+    throw new EngineError('invalidArgument', `layer: ${subject.toString()} is sparse in too many pieces`);
   const blocks = new Uint32Array(count).fill(holeBlock);
   if (!isUnaligned) {
     let block = (tarOffset + entry.dataOffset) / blockBytes;

@@ -8,8 +8,9 @@ import { FileTree, type InodeAttributes } from '../formats/erofs/file-tree.ts';
 import { blockBytes, encodeDevice } from '../formats/erofs/layout.ts';
 import { encodeXattrs, isRepresentableXattr } from '../formats/erofs/xattrs.ts';
 import type { TarEntry } from '../formats/tar/entry.ts';
+import type { Subject } from '../formats/tar/numbers.ts';
 import { type LayerNotes, headBytes } from './layer-file.ts';
-import { displayPath, splitArchivePath } from './paths.ts';
+import { MemberSubject, splitArchivePath } from './paths.ts';
 import { planChunks, type UnalignedFile } from './sparse-chunks.ts';
 
 const type = {
@@ -54,12 +55,13 @@ export class LayerTreeBuilder {
 
   /** Adds the next member. @throws {EngineError} invalidArgument when it is hostile or cannot be kept. */
   add(entry: TarEntry): void {
-    const subject = `member ${displayPath(entry.path)}`;
+    const subject = new MemberSubject(entry.path);
     const names = splitArchivePath(entry.path, subject);
     const name = names.pop();
     this.#retain(entry.path.length + entry.linkTarget.length);
     if (name === undefined) {
-      if (entry.type !== 'directory') throw new EngineError('invalidArgument', `layer: ${subject} replaces the root`);
+      if (entry.type !== 'directory')
+        throw new EngineError('invalidArgument', `layer: ${subject.toString()} replaces the root`);
       this.isRootListed = true;
       this.#putDirectory(FileTree.root, this.#attributes(entry, type.directory, subject));
       return;
@@ -106,18 +108,18 @@ export class LayerTreeBuilder {
     return true;
   }
 
-  #directoryOf(path: string, names: readonly string[], subject: string): number {
+  #directoryOf(path: string, names: readonly string[], subject: Subject): number {
     const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
     const text = trimmed.slice(0, trimmed.lastIndexOf('/') + 1);
     if (this.#lastDirectory?.text === text) return this.#lastDirectory.node;
     const node = this.#walk(names, subject, true);
-    if (node === undefined) throw new EngineError('internal', `layer: no directory for ${subject}`);
+    if (node === undefined) throw new EngineError('internal', `layer: no directory for ${subject.toString()}`);
     this.#lastDirectory = { text, node };
     return node;
   }
 
   /** Follows names from the root, symbolic links included; makes what is missing, or returns `undefined`. */
-  #walk(names: readonly string[], subject: string, make: boolean): number | undefined {
+  #walk(names: readonly string[], subject: Subject, make: boolean): number | undefined {
     const left = names.toReversed();
     let node: number = FileTree.root;
     let hops = 0;
@@ -139,13 +141,17 @@ export class LayerTreeBuilder {
       if (kind === type.directory) node = child;
       else if (kind === type.symlink) {
         if (++hops > linkHopsLimit)
-          throw new EngineError('invalidArgument', `layer: ${subject} lies below a link loop`);
+          throw new EngineError('invalidArgument', `layer: ${subject.toString()} lies below a link loop`);
         const target = this.tree.attributesOf(inode).linkTarget ?? '';
         if (target.startsWith('/')) node = FileTree.root;
         for (const part of target.split('/').toReversed()) if (part !== '' && part !== '.') left.push(part);
-        if (left.length > 4096) throw new EngineError('invalidArgument', `layer: ${subject} lies below a link loop`);
+        if (left.length > 4096)
+          throw new EngineError('invalidArgument', `layer: ${subject.toString()} lies below a link loop`);
       } else if (make)
-        throw new EngineError('invalidArgument', `layer: ${subject} lies below something that is no directory`);
+        throw new EngineError(
+          'invalidArgument',
+          `layer: ${subject.toString()} lies below something that is no directory`,
+        );
       else return undefined;
     }
     return node;
@@ -161,7 +167,7 @@ export class LayerTreeBuilder {
     }
   }
 
-  #addWhiteout(parent: number, name: string, subject: string): void {
+  #addWhiteout(parent: number, name: string, subject: Subject): void {
     if (name === opaqueName) {
       this.#opaque.add(parent);
       return;
@@ -170,7 +176,7 @@ export class LayerTreeBuilder {
     // Other .wh..wh. names were aufs's own book-keeping; Docker passes over them too.
     if (hidden.startsWith(whiteoutPrefix)) return;
     if (hidden === '' || hidden === '.' || hidden === '..') {
-      throw new EngineError('invalidArgument', `layer: ${subject} is a whiteout of nothing`);
+      throw new EngineError('invalidArgument', `layer: ${subject.toString()} is a whiteout of nothing`);
     }
     const node = this.tree.ensure(parent, hidden);
     if (this.tree.inodeOf(node) === undefined) {
@@ -183,7 +189,7 @@ export class LayerTreeBuilder {
     }
   }
 
-  #addMember(node: number, entry: TarEntry, subject: string): void {
+  #addMember(node: number, entry: TarEntry, subject: Subject): void {
     if (entry.type === 'hardlink') {
       this.#addHardLink(node, entry, subject);
       return;
@@ -219,10 +225,11 @@ export class LayerTreeBuilder {
     this.tree.setInode(node, inode);
   }
 
-  #addHardLink(node: number, entry: TarEntry, subject: string): void {
-    const names = splitArchivePath(entry.linkTarget, `${subject}: its target`);
+  #addHardLink(node: number, entry: TarEntry, subject: Subject): void {
+    const names = splitArchivePath(entry.linkTarget, `${subject.toString()}: its target`);
     const name = names.pop();
-    if (name === undefined) throw new EngineError('invalidArgument', `layer: ${subject} is a hard link to the root`);
+    if (name === undefined)
+      throw new EngineError('invalidArgument', `layer: ${subject.toString()} is a hard link to the root`);
     const parent = this.#walk(names, subject, false);
     const target = parent === undefined ? undefined : this.tree.find(parent, name);
     const inode = target === undefined ? undefined : this.tree.inodeOf(target);
@@ -232,7 +239,7 @@ export class LayerTreeBuilder {
       return;
     }
     if (this.#isDirectory(target))
-      throw new EngineError('invalidArgument', `layer: ${subject} is a hard link to a directory`);
+      throw new EngineError('invalidArgument', `layer: ${subject.toString()} is a hard link to a directory`);
     this.#putFile(node, inode);
   }
 
@@ -247,9 +254,10 @@ export class LayerTreeBuilder {
     this.#putFile(node, link.inode);
   }
 
-  #attributes(entry: TarEntry, mode: number, subject: string): InodeAttributes {
+  #attributes(entry: TarEntry, mode: number, subject: Subject): InodeAttributes {
     for (const id of [entry.uid, entry.gid]) {
-      if (id < 0 || id > 0xffff_fffe) throw new EngineError('invalidArgument', `layer: ${subject} has owner ${id}`);
+      if (id < 0 || id > 0xffff_fffe)
+        throw new EngineError('invalidArgument', `layer: ${subject.toString()} has owner ${id}`);
     }
     const xattrs = this.#xattrs(entry, subject);
     this.#retain(xattrs?.length ?? 0);
@@ -266,22 +274,24 @@ export class LayerTreeBuilder {
     };
   }
 
-  #xattrs(entry: TarEntry, subject: string): Buffer | undefined {
+  #xattrs(entry: TarEntry, subject: Subject): Buffer | undefined {
     // overlayfs's own attributes would redirect a directory to another or hide files: only whiteouts may do that.
     const kept = [...(entry.xattrs ?? [])].filter(([name]) => isRepresentableXattr(name) && !isOverlayXattr(name));
     if (kept.length === 0) return undefined;
     try {
       return encodeXattrs(new Map(kept));
     } catch (error) {
-      throw new EngineError('invalidArgument', `layer: ${subject}: ${(error as Error).message}`, { cause: error });
+      throw new EngineError('invalidArgument', `layer: ${subject.toString()}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
-  #withContent(attributes: InodeAttributes, entry: TarEntry, subject: string): InodeAttributes {
+  #withContent(attributes: InodeAttributes, entry: TarEntry, subject: Subject): InodeAttributes {
     switch (entry.type) {
       case 'symlink':
         if (entry.linkTarget === '' || entry.linkTarget.length > 4095) {
-          throw new EngineError('invalidArgument', `layer: ${subject} has an unusable link target`);
+          throw new EngineError('invalidArgument', `layer: ${subject.toString()} has an unusable link target`);
         }
         return { ...attributes, linkTarget: entry.linkTarget };
       case 'character':
@@ -297,7 +307,7 @@ export class LayerTreeBuilder {
     }
   }
 
-  #setSegments(node: number, entry: TarEntry, subject: string): void {
+  #setSegments(node: number, entry: TarEntry, subject: Subject): void {
     const inode = this.tree.inodeOf(node);
     if (inode === undefined || entry.sizeBytes === 0) return;
     const plan = planChunks(entry, headBytes, subject);
@@ -338,14 +348,14 @@ function memberMode(kind: Exclude<TarEntry['type'], 'hardlink'>): number {
   return type[kind];
 }
 
-function deviceOf(entry: TarEntry, subject: string): number {
+function deviceOf(entry: TarEntry, subject: Subject): number {
   const { deviceMajor: major, deviceMinor: minor } = entry;
   if (major < 0 || major > 0xfff || minor < 0 || minor > 0xfffff) {
-    throw new EngineError('invalidArgument', `layer: ${subject} has device number ${major}:${minor}`);
+    throw new EngineError('invalidArgument', `layer: ${subject.toString()} has device number ${major}:${minor}`);
   }
   // overlayfs takes it for a whiteout, other tools for a device: no honest archive has it.
   if (major === 0 && minor === 0 && entry.type === 'character') {
-    throw new EngineError('invalidArgument', `layer: ${subject} is a character device 0:0`);
+    throw new EngineError('invalidArgument', `layer: ${subject.toString()} is a character device 0:0`);
   }
   return encodeDevice(major, minor);
 }

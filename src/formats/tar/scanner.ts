@@ -1,6 +1,6 @@
 import { EngineError } from '../../base/errors.ts';
 import type { TarEntry, TarType } from './entry.ts';
-import { headerSum, parseDecimal, parseTime, readNumber } from './numbers.ts';
+import { headerSum, parseDecimal, parseTime, readNumber, type Subject } from './numbers.ts';
 import { parsePaxRecords } from './pax.ts';
 import { type PaxSparse, paxSparse, readOldSparseMap, SparseMapReader, validateSegments } from './sparse.ts';
 
@@ -118,22 +118,22 @@ export class TarScanner {
   }
 
   #takeHeader(header: Buffer): void {
-    const where = `header at byte ${this.#offset - blockBytes}`;
-    const sum = readNumber(header, 148, 8, `checksum of the ${where}`);
+    const where = new Place('header at byte', this.#offset - blockBytes);
+    const sum = readNumber(header, 148, 8, where);
     if (sum !== headerSum(header) && sum !== headerSum(header, true)) {
-      throw new EngineError('invalidArgument', `tar: wrong checksum in the ${where}`);
+      throw new EngineError('invalidArgument', `tar: wrong checksum in the ${where.toString()}`);
     }
     const kind = String.fromCharCode(header[156] ?? 0);
-    if ('xgLK'.includes(kind)) this.#beginMeta(kind, readNumber(header, 124, 12, `size in the ${where}`), where);
-    else if (kind === 'V') this.#skipBody(readNumber(header, 124, 12, `size in the ${where}`), where);
+    if ('xgLK'.includes(kind)) this.#beginMeta(kind, readNumber(header, 124, 12, where), where);
+    else if (kind === 'V') this.#skipBody(readNumber(header, 124, 12, where), where);
     else this.#takeMember(header, kind, where);
   }
 
-  #beginMeta(kind: string, size: number, where: string): void {
+  #beginMeta(kind: string, size: number, where: Subject): void {
     if (size < 0 || size > metaBytesLimit) {
       throw new EngineError(
         'invalidArgument',
-        `tar: extended ${where} has ${size} bytes, the limit is ${metaBytesLimit}`,
+        `tar: extended ${where.toString()} has ${size} bytes, the limit is ${metaBytesLimit}`,
       );
     }
     if (size === 0) return;
@@ -149,7 +149,7 @@ export class TarScanner {
     else parsePaxRecords(body);
   }
 
-  #takeMember(header: Buffer, kind: string, where: string): void {
+  #takeMember(header: Buffer, kind: string, where: Subject): void {
     const pending = this.#pending;
     this.#pending = {};
     const sparse = pending.records === undefined ? undefined : paxSparse(pending.records, pending.repeated ?? []);
@@ -166,9 +166,9 @@ export class TarScanner {
   #finishSparse(state: SparseMember): void {
     this.#sparse = undefined;
     const kind = String.fromCharCode(state.header[156] ?? 0);
-    const where = `sparse header before byte ${this.#offset}`;
+    const where = new Place('sparse header before byte', this.#offset);
     if (kind === 'S') {
-      const size = readNumber(state.header, 483, 12, `real size in the ${where}`);
+      const size = readNumber(state.header, 483, 12, where);
       const sparse = { sizeBytes: size, segments: state.map.segments, mapInData: false, name: undefined };
       this.#emit(state.header, kind, state.pending, sparse, 0, where);
       return;
@@ -191,26 +191,26 @@ export class TarScanner {
     pending: PendingHeaders,
     sparse: PaxSparse | undefined,
     mapBytes: number,
-    where: string,
+    where: Subject,
   ): void {
     const records = pending.records;
     const path = sparse?.name ?? merged(pending.longName, records?.get('path'), headerName(header), where);
-    const subject = `member ${JSON.stringify(path)}`;
+    const subject = new Place('member', path);
     const type = kind === '\0' ? (path.endsWith('/') ? 'directory' : 'file') : memberTypes.get(kind);
     if (type === undefined)
-      throw new EngineError('invalidArgument', `tar: ${subject} has unknown type ${JSON.stringify(kind)}`);
+      throw new EngineError('invalidArgument', `tar: ${subject.toString()} has unknown type ${JSON.stringify(kind)}`);
     const stored = number(records, 'size', header, 124, 12, subject) - mapBytes;
     if (sparse && type === 'file') validateSegments(sparse, stored, subject);
     const time = records?.get('mtime');
     const mtime =
       time === undefined || time === ''
-        ? { seconds: readNumber(header, 136, 12, `time of ${subject}`), nanoseconds: 0 }
-        : parseTime(time, `time of ${subject}`);
+        ? { seconds: readNumber(header, 136, 12, subject), nanoseconds: 0 }
+        : parseTime(time, subject);
     const isDevice = type === 'character' || type === 'block';
     const entry: TarEntry = {
       path,
       type,
-      mode: readNumber(header, 100, 8, `mode of ${subject}`) & 0o7777,
+      mode: readNumber(header, 100, 8, subject) & 0o7777,
       uid: number(records, 'uid', header, 108, 8, subject),
       gid: number(records, 'gid', header, 116, 8, subject),
       mtimeSeconds: mtime.seconds,
@@ -220,8 +220,8 @@ export class TarScanner {
         type === 'hardlink' || type === 'symlink'
           ? merged(pending.longLink, records?.get('linkpath'), untilNul(header, 157, 100), where)
           : '',
-      deviceMajor: isDevice ? readNumber(header, 329, 8, `device of ${subject}`) : 0,
-      deviceMinor: isDevice ? readNumber(header, 337, 8, `device of ${subject}`) : 0,
+      deviceMajor: isDevice ? readNumber(header, 329, 8, subject) : 0,
+      deviceMinor: isDevice ? readNumber(header, 337, 8, subject) : 0,
       xattrs: records === undefined ? undefined : xattrsOf(records),
       dataOffset: this.#offset,
       segments: type === 'file' ? sparse?.segments : undefined,
@@ -231,10 +231,25 @@ export class TarScanner {
     this.#onEntry(entry);
   }
 
-  #skipBody(size: number, subject: string): void {
-    if (size < 0) throw new EngineError('invalidArgument', `tar: ${subject} has a negative size`);
+  #skipBody(size: number, subject: Subject): void {
+    if (size < 0) throw new EngineError('invalidArgument', `tar: ${subject.toString()} has a negative size`);
     this.#bodyLeft = size;
     this.#skip = size + padding(size);
+  }
+}
+
+/** What an error is about; its text is made only when there is an error. */
+class Place {
+  readonly #what: string;
+  readonly #which: string | number;
+
+  constructor(what: string, which: string | number) {
+    this.#what = what;
+    this.#which = which;
+  }
+
+  toString(): string {
+    return `${this.#what} ${JSON.stringify(this.#which)}`;
   }
 }
 
@@ -271,20 +286,22 @@ function untilNul(bytes: Buffer, start: number, length: number): string {
 
 function headerName(header: Buffer): string {
   const name = untilNul(header, 0, 100);
-  if (header.toString('latin1', 257, 263) !== 'ustar\0') return name;
+  // "ustar" and a NUL; GNU's own format has a blank there, and other things in place of the prefix.
+  if (header[345] === 0 || header.readUInt32BE(257) !== 0x75737461 || header.readUInt16BE(261) !== 0x7200) return name;
   const isStar = header.toString('latin1', 508, 512) === 'tar\0';
   const prefix = untilNul(header, 345, isStar ? 131 : 155);
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 /** Readers disagree on which of GNU's and PAX's names wins, so an archive that states two different ones is refused. */
-function merged(gnu: string | undefined, pax: string | undefined, plain: string, where: string): string {
+function merged(gnu: string | undefined, pax: string | undefined, plain: string, where: Subject): string {
   const record = pax === '' ? undefined : pax;
   if (gnu !== undefined && record !== undefined && gnu !== record) {
-    throw new EngineError('invalidArgument', `tar: ${where} has two different long names`);
+    throw new EngineError('invalidArgument', `tar: ${where.toString()} has two different long names`);
   }
   const name = record ?? gnu ?? plain;
-  if (name.includes('\0')) throw new EngineError('invalidArgument', `tar: a name in the ${where} holds a NUL`);
+  if (name.includes('\0'))
+    throw new EngineError('invalidArgument', `tar: a name in the ${where.toString()} holds a NUL`);
   return name;
 }
 
@@ -294,11 +311,11 @@ function number(
   header: Buffer,
   start: number,
   length: number,
-  subject: string,
+  subject: Subject,
 ): number {
   const record = records?.get(key);
-  if (record === undefined || record === '') return readNumber(header, start, length, `${key} of ${subject}`);
-  return parseDecimal(record, `${key} of ${subject}`);
+  if (record === undefined || record === '') return readNumber(header, start, length, subject);
+  return parseDecimal(record, subject);
 }
 
 function xattrsOf(records: ReadonlyMap<string, string>): Map<string, Buffer> | undefined {

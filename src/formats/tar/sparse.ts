@@ -4,7 +4,7 @@
  */
 import { EngineError } from '../../base/errors.ts';
 import type { SparseSegment } from './entry.ts';
-import { parseDecimal, readNumber } from './numbers.ts';
+import { parseDecimal, readNumber, type Subject } from './numbers.ts';
 
 const segmentLimit = 1_000_000;
 
@@ -119,12 +119,15 @@ export function readOldSparseMap(header: Buffer, map: SparseMapReader): boolean 
 }
 
 /** @throws {EngineError} invalidArgument when segments overlap, leave the file, or are not what is stored. */
-export function validateSegments(sparse: PaxSparse, storedBytes: number, subject: string): void {
+export function validateSegments(sparse: PaxSparse, storedBytes: number, subject: Subject): void {
   let end = 0;
   let sum = 0;
   for (const { offset, length } of sparse.segments) {
     if (offset < end || length < 0 || offset + length > sparse.sizeBytes) {
-      throw new EngineError('invalidArgument', `tar: the sparse map of ${subject} overlaps or leaves the file`);
+      throw new EngineError(
+        'invalidArgument',
+        `tar: the sparse map of ${subject.toString()} overlaps or leaves the file`,
+      );
     }
     end = offset + length;
     sum += length;
@@ -132,7 +135,7 @@ export function validateSegments(sparse: PaxSparse, storedBytes: number, subject
   if (sum !== storedBytes) {
     throw new EngineError(
       'invalidArgument',
-      `tar: ${subject} stores ${storedBytes} bytes, its sparse map needs ${sum}`,
+      `tar: ${subject.toString()} stores ${storedBytes} bytes, its sparse map needs ${sum}`,
     );
   }
 }
