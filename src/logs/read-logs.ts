@@ -34,31 +34,35 @@ const POLL_MS = 250;
  */
 export async function* readLogs(options: ReadLogsOptions): AsyncGenerator<LogEntry> {
   const { streams, since, until, signal } = options;
-  for await (const line of readLines(options)) {
-    if (signal?.aborted === true) return;
-    const entry = parseEntry(line);
-    if (!entry) continue;
-    if (since !== undefined || until !== undefined) {
-      const time = parseLogTime(entry.time);
-      if (since !== undefined && time < since) continue;
-      // Entries are written in the order of their times.
-      if (until !== undefined && time > until) return;
+  for await (const lines of readLines(options)) {
+    for (const line of lines) {
+      if (signal?.aborted === true) return;
+      const entry = parseEntry(line);
+      if (!entry) continue;
+      if (since !== undefined || until !== undefined) {
+        const time = parseLogTime(entry.time);
+        if (since !== undefined && time < since) continue;
+        // Entries are written in the order of their times.
+        if (until !== undefined && time > until) return;
+      }
+      if (streams.includes(entry.stream)) yield entry;
     }
-    if (streams.includes(entry.stream)) yield entry;
   }
 }
 
-async function* readLines(options: ReadLogsOptions): AsyncGenerator<Buffer> {
+/** Yields lines by the block, because each yield costs as much as parsing an entry. */
+async function* readLines(options: ReadLogsOptions): AsyncGenerator<readonly Buffer[]> {
   const change = options.follow && new ChangeNotice(options.file, options.follow, options.signal);
   const files = await openFiles(options.file);
   try {
     const start = options.tail === undefined ? { index: 0, position: 0 } : await findTail(files, options.tail);
-    for (let index = start.index; index < files.length; index++) {
-      const lines = new LineReader(files[index] as FileHandle, index === start.index ? start.position : 0);
+    let lines: LineReader | undefined;
+    for (const [index, file] of files.entries()) {
+      if (index < start.index) continue;
+      lines = new LineReader(file, index === start.index ? start.position : 0);
       yield* lines.read();
-      if (index === files.length - 1 && change) yield* followFrom(options, files, lines, change);
     }
-    if (files.length === 0 && change) yield* followFrom(options, files, undefined, change);
+    if (change) yield* followFrom(options, files, lines, change);
   } finally {
     change?.close();
     for (const file of files) await file.close();
@@ -71,7 +75,7 @@ async function* followFrom(
   files: FileHandle[],
   last: LineReader | undefined,
   change: ChangeNotice,
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<readonly Buffer[]> {
   let lines = last;
   for (;;) {
     // Asked before reading: what is written before the end is found by the reads after it.
@@ -102,7 +106,7 @@ class LineReader {
     this.#position = position;
   }
 
-  async *read(): AsyncGenerator<Buffer> {
+  async *read(): AsyncGenerator<readonly Buffer[]> {
     for (;;) {
       const block = Buffer.allocUnsafe(BLOCK_BYTES);
       const { bytesRead } = await this.#file.read(block, 0, BLOCK_BYTES, this.#position);
@@ -112,12 +116,14 @@ class LineReader {
         this.#rest.length === 0
           ? block.subarray(0, bytesRead)
           : Buffer.concat([this.#rest, block.subarray(0, bytesRead)]);
+      const lines: Buffer[] = [];
       let from = 0;
       for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
-        yield bytes.subarray(from, end);
+        lines.push(bytes.subarray(from, end));
         from = end + 1;
       }
       this.#rest = bytes.subarray(from);
+      if (lines.length > 0) yield lines;
     }
   }
 }
@@ -140,20 +146,27 @@ async function openFiles(file: string): Promise<FileHandle[]> {
   return files;
 }
 
-/** Opens the file that came after the one being read, once there is one. */
+/**
+ * Opens the file that came after the one being read, once there is one. Files move while their names are looked at, so what was
+ * opened must be what was seen.
+ */
 async function openNext(file: string, current: FileHandle | undefined): Promise<FileHandle | undefined> {
   const inode = current && (await current.stat()).ino;
-  const newest = await stat(file).catch(ignoreMissing);
-  if (!newest || newest.ino === inode) return undefined;
-  let next = file;
-  for (let index = 1; index < MAX_OLDER_FILES; index++) {
-    const name = `${file}.${index}`;
-    const older = await stat(name).catch(ignoreMissing);
-    // Ours was dropped, or is this one: what was found before comes after it.
-    if (!older || older.ino === inode) break;
-    next = name;
+  for (;;) {
+    const newest = await stat(file).catch(ignoreMissing);
+    if (!newest || newest.ino === inode) return undefined;
+    let next = { name: file, ino: newest.ino };
+    for (let index = 1; index < MAX_OLDER_FILES; index++) {
+      const name = `${file}.${index}`;
+      const older = await stat(name).catch(ignoreMissing);
+      // Ours is this one, or was dropped: what was found before comes after it.
+      if (!older || older.ino === inode) break;
+      next = { name, ino: older.ino };
+    }
+    const handle = await openIfPresent(next.name);
+    if (handle && (await handle.stat()).ino === next.ino) return handle;
+    await handle?.close();
   }
-  return await openIfPresent(next);
 }
 
 /** Finds where the last `count` lines begin, reading backwards. */
