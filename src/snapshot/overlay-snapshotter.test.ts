@@ -107,7 +107,7 @@ test('prepare() names a missing layer, a bad key and too many layers, and leaves
     { kind: 'invalidArgument' },
   );
   await assert.rejects(snapshots.mount('bad'), { kind: 'notFound' });
-  assert.deepEqual(await readdir(path.join(root, 'data/temporary')), []);
+  assert.deepEqual(await readdir(path.join(root, 'data/snapshots-temporary')), []);
   assert.ok(!(await Array.fromAsync(snapshots.walk())).some(({ key }) => key === 'bad'));
 });
 
@@ -185,7 +185,7 @@ test('remove() and pack() handle names that are not UTF-8', { skip }, async () =
     ['', '\xff\xfe', '\xff\xfe/x'],
   );
   await snapshots.remove('bytes');
-  assert.deepEqual(await readdir(path.join(root, 'data/temporary')), []);
+  assert.deepEqual(await readdir(path.join(root, 'data/snapshots-temporary')), []);
 });
 
 test('a chain of 120 layers mounts, though its paths do not fit one page', { skip }, async () => {

@@ -5,8 +5,8 @@
  *   DATA/snapshots/<key>/snapshot.json   chain and options; written before the snapshot gets its name
  *   DATA/snapshots/<key>/upper/          the writable directory
  *   DATA/snapshots/<key>/work/           overlayfs's
- *   DATA/temporary/                      being made, or being removed
- *   DATA/empty/                          the lower of a snapshot without layers
+ *   DATA/snapshots-temporary/            being made, or being removed
+ *   DATA/snapshots-empty/                the lower of a snapshot without layers
  *   MOUNT/layers/<name>/                 one mount per layer (or variant), shared by all snapshots
  *   MOUNT/roots/<key>/                   merged root
  */
@@ -46,8 +46,8 @@ export interface OverlaySnapshotterOptions {
 export async function openOverlaySnapshotter(options: OverlaySnapshotterOptions): Promise<OverlaySnapshotter> {
   const { dataDirectory, mountDirectory } = options;
   await ensureDirectory(path.join(dataDirectory, 'snapshots'), 0o711);
-  await removeTree(path.join(dataDirectory, 'temporary'));
-  for (const name of ['temporary', 'empty']) await ensureDirectory(path.join(dataDirectory, name));
+  await removeTree(path.join(dataDirectory, 'snapshots-temporary'));
+  await ensureDirectory(path.join(dataDirectory, 'snapshots-temporary'));
   for (const name of ['layers', 'roots', 'views']) await ensureDirectory(path.join(mountDirectory, name), 0o711);
   await syncDirectory(dataDirectory);
   const snapshotter = new OverlaySnapshotter(options);
@@ -56,7 +56,7 @@ export async function openOverlaySnapshotter(options: OverlaySnapshotterOptions)
   return snapshotter;
 }
 
-/** See the head of this file. */
+/** See the head of this file Opened by {@link openOverlaySnapshotter}. */
 export class OverlaySnapshotter implements Snapshotter {
   readonly #data: string;
   readonly #mounts: string;
@@ -136,10 +136,10 @@ export class OverlaySnapshotter implements Snapshotter {
   changes(key: string, options: { readonly signal?: AbortSignal } = {}): Promise<readonly SnapshotChange[]> {
     return this.#queues.run(checkedKey(key), async () => {
       const info = await this.#get(key);
-      const empty = path.join(this.#data, 'empty');
+      const empty = await this.#empty();
       if (info.diffIds.length === 0) return listChanges(this.upperDirectory(key), empty, options.signal);
       const view = path.join(this.#mounts, 'views', randomBytes(8).toString('hex'));
-      await mkdir(view, { mode: 0o700 });
+      await ensureDirectory(view);
       try {
         // A read-only overlay of the layers alone tells what was there before; it needs two lowers.
         await this.#withLowers(info.diffIds, (lowers) =>
@@ -233,7 +233,7 @@ export class OverlaySnapshotter implements Snapshotter {
       const mounted = new Set(mountedNames(await readMounts(), path.join(this.#mounts, 'layers')));
       const directories: string[] = [];
       for (const lower of lowers) directories.push(await this.#mountLower(lower, mounted));
-      await use(directories.length > 0 ? directories : [path.join(this.#data, 'empty')]);
+      await use(directories.length > 0 ? directories : [await this.#empty()]);
     });
   }
 
@@ -304,8 +304,12 @@ export class OverlaySnapshotter implements Snapshotter {
     return path.join(this.#mounts, 'roots', key);
   }
 
+  #empty(): Promise<string> {
+    return ensureDirectory(path.join(this.#data, 'snapshots-empty'));
+  }
+
   #temporary(): string {
-    return path.join(this.#data, 'temporary', randomBytes(8).toString('hex'));
+    return path.join(this.#data, 'snapshots-temporary', randomBytes(8).toString('hex'));
   }
 }
 
