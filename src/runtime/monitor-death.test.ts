@@ -102,16 +102,16 @@ test('an end that nobody could see is told by the next monitor, with its exit co
 test('starts that a dying monitor interrupts are done by the next one', options, async () => {
   await using bed = new TestBed();
   const host = await bed.connect();
-  for (let index = 0; index < 12; index++) {
+  for (let index = 0; index < 8; index++) {
     const request = await bed.prepare(['sh', '-c', 'echo $((6*7))']);
     const running = host.run(request, all);
-    await delay(index);
+    await delay(index * 1.5);
     await killMonitor(host);
     const { attachment } = await running;
     assert.equal((await outputOf(attachment)).stdout, '42\n', `after ${index} ms`);
     assert.equal((await exitOf(host, request.id)).exitCode, 0);
     await host.forget(request.id);
     // Not faster than the host restarts monitors.
-    await delay(800);
+    await delay(200);
   }
 });
