@@ -19,7 +19,7 @@ import { createExecProcess, createSpec } from '../runtime/spec/create-spec.ts';
 import { readAvailableCapabilities } from '../runtime/spec/capabilities.ts';
 import { resolveUser } from '../runtime/spec/user.ts';
 import type { ContainerContext } from './context.ts';
-import type { ExecConfig } from './execs.ts';
+import type { ExecConfig } from './exec-config.ts';
 import { writeNameFiles } from './name-files.ts';
 import { portRequests } from './port-requests.ts';
 import type { ContainerRecord } from './record.ts';

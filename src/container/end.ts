@@ -47,6 +47,19 @@ export async function handleExit(
   else await context.registry.durable();
 }
 
+/** Starts a container because somebody asked; one that removes itself goes when its start fails. @throws as `startContainer` */
+export async function startOnRequest(context: ContainerContext, instance: ContainerInstance): Promise<void> {
+  await instance.queue.run(async () => {
+    try {
+      await startContainer(context, instance);
+    } catch (error) {
+      if (instance.record.hostConfig.AutoRemove && !isRunning(instance.record.state))
+        await removeStopped(context, instance);
+      throw error;
+    }
+  });
+}
+
 /** Starts a `restarting` container after a while, unless it is stopped or removed first. */
 export function scheduleRestart(context: ContainerContext, instance: ContainerInstance, delayMs: number): void {
   const timer = setTimeout(() => {

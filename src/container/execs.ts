@@ -4,23 +4,11 @@ import { newId } from '../base/ids.ts';
 import type { Attachment, AttachRequest, ProcessExit, TerminalSize } from '../runtime/process-host.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import { execProcess } from './bundle.ts';
+import type { ExecConfig } from './exec-config.ts';
 import { publishContainerEvent, type ContainerContext } from './context.ts';
 import type { ContainerInstance } from './instance.ts';
 import { isRunning } from './lifecycle.ts';
 import { requireRunning } from './registry.ts';
-
-/** What to run in a container. */
-export interface ExecConfig {
-  readonly command: readonly string[];
-  readonly user: string;
-  readonly environment: readonly string[];
-  readonly workingDirectory: string;
-  readonly privileged: boolean;
-  readonly terminal: boolean;
-  readonly size?: TerminalSize;
-  readonly detachKeys?: string;
-  readonly streams: AttachRequest;
-}
 
 /** An exec as `inspect` shows it. */
 export interface ExecRecord {

@@ -34,7 +34,7 @@ import { openLayerStore } from '../layer/probe.ts';
 import { reflogMigrations } from '../reflog/reflog.ts';
 import { readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
 import { createProcessHost, findRuntimes } from '../runtime/create-process-host.ts';
-import { OverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
+import { openOverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
 import { openNetworks } from './networks.ts';
 import { prepareRoots } from './roots.ts';
 import { readFacts } from './facts.ts';
@@ -85,7 +85,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   stack.use(layers);
   if (form.form === 'directory') log.warn({ reason: form.reason }, 'layers are kept as directories');
   await ensureDirectory(below('snapshots'), 0o710);
-  const snapshotter = new OverlaySnapshotter({
+  const snapshotter = await openOverlaySnapshotter({
     dataDirectory: dataRoot,
     mountDirectory: path.join(execRoot, 'mounts'),
     layers,

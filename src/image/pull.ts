@@ -70,6 +70,8 @@ export async function pullImage(context: ImageContext, request: PullRequest): Pr
       signal: both,
     });
     await unpacking.finish();
+    // Finds links to nothing, and makes now what the first container would have to wait for.
+    await context.layers.lowers(config.diffIds);
   } catch (error) {
     failure.abort(error);
     await unpacking.settle();

@@ -3,7 +3,14 @@ import { attachContainer, listProcesses, resizeContainer } from '../../container
 import { checkName } from '../../container/names.ts';
 import { renameContainer } from '../../container/containers.ts';
 import { createContainer } from '../../container/create.ts';
-import { killContainer, pauseContainer, removeContainer, removeStopped, stopContainer } from '../../container/end.ts';
+import {
+  killContainer,
+  pauseContainer,
+  removeContainer,
+  removeStopped,
+  startOnRequest,
+  stopContainer,
+} from '../../container/end.ts';
 import type { ContainerInstance, WaitCondition } from '../../container/instance.ts';
 import { isRunning } from '../../container/lifecycle.ts';
 import { startContainer } from '../../container/start.ts';
@@ -69,7 +76,7 @@ export function containerRoutes(services: EngineServices): readonly Route[] {
       path: '/containers/{id}/start',
       handler: async (request, reply) => {
         const instance = find(request);
-        await instance.queue.run(() => startContainer(context, instance));
+        await startOnRequest(context, instance);
         reply.empty(204);
       },
     },
