@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { readLogs } from '../logs/read-logs.ts';
 import { RuntimeError } from './runtime-error.ts';
 import { cannotRun, exitOf, namesIn, outputOf, TestBed } from './test-container.ts';
 
@@ -133,4 +134,71 @@ test('a container at its memory limit is killed and known as such', options, asy
   );
   await host.run(request);
   assert.equal((await exitOf(host, request.id)).oomKilled, true);
+});
+
+test('runc does the same', { ...options, skip: cannotRun || !existsSync('/usr/sbin/runc') }, async () => {
+  await using bed = new TestBed();
+  const host = await bed.connect();
+  const request = await bed.prepare(['sh', '-c', 'grep Seccomp: /proc/self/status; exit 7'], {}, { runtime: 'runc' });
+  const { attachment } = await host.run(request, all);
+  assert.equal((await outputOf(attachment)).stdout, 'Seccomp:\t2\n');
+  assert.equal((await exitOf(host, request.id)).exitCode, 7);
+  const bad = await bed.prepare(['nope'], {}, { runtime: 'runc' });
+  await assert.rejects(host.run(bad, all), (error: unknown) => {
+    assert.ok(error instanceof RuntimeError);
+    assert.deepEqual([error.exitCode, /exec: "nope": executable file not found/.test(error.runtimeText)], [127, true]);
+    return true;
+  });
+  assert.deepEqual(namesIn(`${bed.execRoot}/runc`), []);
+});
+
+test('a program that the kernel cannot execute ends as with Docker', options, async () => {
+  await using bed = new TestBed();
+  const host = await bed.connect();
+  writeFileSync(`${bed.rootfs}/bin/bad`, '\x7fELF', { mode: 0o755 });
+  const request = await bed.prepare(['bad']);
+  const { attachment } = await host.run(request, all);
+  assert.equal((await outputOf(attachment)).stderr, 'exec /bin/bad: exec format error\n');
+  assert.equal((await exitOf(host, request.id)).exitCode, 255);
+});
+
+test('logs rotate at their size and keep the newest files', options, async () => {
+  await using bed = new TestBed();
+  const host = await bed.connect();
+  const first = await bed.prepare(['seq', '20000']);
+  const file = `${bed.directory}/rotated.log`;
+  const request = { ...first, stdio: { ...first.stdio, log: { file, maxSizeBytes: 300_000, maxFiles: 3 } } };
+  const { attachment } = await host.run(request, all);
+  const { stdout } = await outputOf(attachment);
+  await exitOf(host, request.id);
+  assert.equal(stdout.length, 108_894);
+  const names = namesIn(bed.directory).filter((name) => name.startsWith('rotated.log') && !name.endsWith('.dropped'));
+  assert.deepEqual(names.toSorted(), ['rotated.log', 'rotated.log.1', 'rotated.log.2']);
+  const kept: string[] = [];
+  for await (const { text } of readLogs({ file, streams: ['stdout'] })) kept.push(text);
+  assert.ok(kept.length > 0 && stdout.endsWith(kept.join('')));
+});
+
+test('a default container is confined', options, async () => {
+  await using bed = new TestBed();
+  const host = await bed.connect();
+  const script = [
+    'cat /proc/self/status | grep -E "Cap(Prm|Bnd|Inh|Amb)"',
+    'mount -t tmpfs x /tmp 2>&1 | grep -c denied\\|permitted',
+    'cat /proc/kcore | wc -c',
+    'echo 1 2>/dev/null >/proc/sys/kernel/panic || echo read-only',
+    'mknod /tmp/disk b 254 0 && cat /tmp/disk 2>&1 | grep -c permitted',
+    'ls /proc/self/fd | wc -l',
+  ].join('; ');
+  const request = await bed.prepare(['sh', '-c', script]);
+  const { attachment } = await host.run(request, all);
+  const { stdout, stderr } = await outputOf(attachment);
+  const [inheritable, permitted, bounding, ambient, ...rest] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t').at(-1));
+  assert.deepEqual([inheritable, ambient], ['0'.repeat(16), '0'.repeat(16)]);
+  assert.deepEqual([permitted, bounding], ['00000000a80425fb', '00000000a80425fb']);
+  // The fourth descriptor is the directory that ls reads.
+  assert.deepEqual(rest, ['1', '0', 'read-only', '1', '4'], stderr);
 });

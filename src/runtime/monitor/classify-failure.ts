@@ -4,10 +4,9 @@ import type { RuntimeFailure } from './protocol.ts';
  * Reads the cause out of what crun or runc wrote before it failed. `program` is what was to be run. The text is Docker's, from
  * `unable to start container process: ` on; the exit code is what its client shows.
  */
-export function classifyFailure(runtimeText: string, kind: 'container' | 'exec', program: string): RuntimeFailure {
+export function classifyFailure(runtimeText: string, program: string): RuntimeFailure {
   const { exitCode, detail } = causeOf(runtimeText, program);
-  const where = kind === 'container' && exitCode !== 125 ? 'error during container init: ' : '';
-  return { exitCode, runtimeText: `unable to start container process: ${where}${detail}: unknown` };
+  return { exitCode, runtimeText: `unable to start container process: ${detail}` };
 }
 
 function causeOf(runtimeText: string, program: string): { exitCode: 125 | 126 | 127; detail: string } {
@@ -18,11 +17,8 @@ function causeOf(runtimeText: string, program: string): { exitCode: 125 | 126 | 
       ? { exitCode: 127, detail: `exec: ${quoted}: stat ${program}: no such file or directory` }
       : { exitCode: 127, detail: `exec: ${quoted}: executable file not found in $PATH` };
   }
-  // crun says EPERM for a directory.
-  if (/open executable: (Operation not permitted|Is a directory)/.test(text)) {
-    return { exitCode: 126, detail: `exec: ${quoted}: is a directory` };
-  }
-  if (/open executable: Permission denied/.test(text)) {
+  // crun says EPERM for a directory, runc EACCES as the kernel does.
+  if (/open executable: (Operation not permitted|Is a directory|Permission denied)/.test(text)) {
     return { exitCode: 126, detail: `exec: ${quoted}: permission denied` };
   }
   const fromRunc = /exec: .*$/.exec(text.replaceAll('\\"', '"'))?.[0].replace(/"$/, '');

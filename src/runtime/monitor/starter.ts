@@ -37,8 +37,7 @@ export async function startProcess(
   onSpawned(launched.runtimePid);
   const exit = await new Promise<ChildExit>((resolve) => reaper.watch(launched.runtimePid, resolve));
   try {
-    if (exit.code !== 0)
-      throw new StartError(classifyFailure(failureText(launched, exit), record.kind, programOf(record)));
+    if (exit.code !== 0) throw new StartError(classifyFailure(failureText(launched, exit), programOf(record)));
     const pid = launched.takeResult();
     if (record.runtime === 'crun') await awaitProgram(pid);
     return { pid, launch: launched };
