@@ -106,28 +106,20 @@ export class MonitoredProcessHost implements ProcessHost {
   }
 
   async attach(id: string, request: AttachRequest): Promise<Attachment> {
-    const attachment = this.#createAttachment(id, request);
-    try {
-      for (;;) {
-        const connection = await this.#ready.promise;
-        try {
-          const { result } = await withSocket((theirs, ours) =>
-            connection.ask({ op: 'attach', id, request }, [theirs]).then((reply) => {
-              // Before the first frame is read, which happens in a later turn.
-              attachment.startAt(reply.result as Positions);
-              attachment.connect(ours());
-              return reply;
-            }),
-          );
+    for (;;) {
+      const connection = await this.#ready.promise;
+      try {
+        return await withSocket(async (theirs, ours) => {
+          const { result } = await connection.ask({ op: 'attach', id, request }, [theirs]);
+          const attachment = this.#createAttachment(id, request);
+          // Before the first frame is read, which happens in a later turn.
           attachment.startAt(result as Positions);
+          attachment.connect(ours());
           return attachment;
-        } catch (error) {
-          if (!(error instanceof MonitorLostError)) throw error;
-        }
+        });
+      } catch (error) {
+        if (!(error instanceof MonitorLostError)) throw error;
       }
-    } catch (error) {
-      attachment.end();
-      throw error;
     }
   }
 
@@ -191,25 +183,25 @@ export class MonitoredProcessHost implements ProcessHost {
   }
 
   async #start(process: StartRequest, attachRequest: AttachRequest | undefined): Promise<Started> {
-    let attachment = attachRequest && this.#createAttachment(process.id, attachRequest);
-    try {
-      for (;;) {
-        const connection = await this.#ready.promise;
-        const adopted = this.#known.get(process.id);
-        if (adopted && !attachment?.isOver)
-          return { status: processStatus(adopted.view), ...(attachment ? { attachment } : {}) };
-        if (attachment?.isOver === true && attachRequest)
-          attachment = this.#createAttachment(process.id, attachRequest);
-        try {
-          const view = await this.#ask(connection, process, attachment);
-          return { status: processStatus(view), ...(attachment ? { attachment } : {}) };
-        } catch (error) {
-          if (!(error instanceof MonitorLostError)) throw error;
+    for (;;) {
+      const connection = await this.#ready.promise;
+      const attachment = attachRequest && this.#createAttachment(process.id, attachRequest);
+      const started = (view: ProcessView): Started => ({
+        status: processStatus(view),
+        ...(attachment ? { attachment } : {}),
+      });
+      try {
+        return started(await this.#ask(connection, process, attachment));
+      } catch (error) {
+        if (error instanceof MonitorLostError) {
+          await this.#ready.promise;
+          // The process was started but the answer lost, or the start was undone and is repeated.
+          const adopted = this.#known.get(process.id);
+          if (adopted) return started(adopted.view);
         }
+        attachment?.end();
+        if (!(error instanceof MonitorLostError)) throw error;
       }
-    } catch (error) {
-      attachment?.end();
-      throw error;
     }
   }
 

@@ -59,6 +59,7 @@ export class StreamAttachment implements Attachment {
 
   /** Goes on over a socket whose other end a monitor has; the socket becomes this object's. */
   connect(fd: number): void {
+    this.#closeSocket();
     const socket: Socket = new Socket(fd, (part) => this.#receive(part));
     this.#socket = socket;
     for (const { offset, bytes } of this.#untaken) socket.send(createFrame(frameKinds.input, offset, bytes));

@@ -110,6 +110,11 @@ export class Cgroup {
         if (!isErrorCode(error, 'ESRCH')) throw error;
       }
     }
+    // What is frozen does not die before it thaws.
+    if (this.isFrozen()) {
+      const [file, thawed] = this.version === 2 ? ['cgroup.freeze', '0'] : ['freezer.state', 'THAWED'];
+      writeFileSync(path.join(this.directory('freezer'), file), thawed);
+    }
   }
 
   /** Stops or continues everything inside. Settles when it is so. @throws {EngineError} unavailable when it does not happen */

@@ -145,7 +145,16 @@ export class ProcessTable {
     attachments: readonly { readonly fd: number; readonly request: MonitorRequest & { op: 'adoptAttachment' } }[],
     stagingIsNew: boolean,
   ): void {
-    for (const record of this.#records.load()) this.#adoptProcess(record, kept.get(record.id) ?? {});
+    for (const record of this.#records.load()) {
+      try {
+        this.#adoptProcess(record, kept.get(record.id) ?? {});
+      } catch (error) {
+        // As when somebody removed the log's directory: the process is worth more than its log.
+        console.error(`${record.id}: goes on without a log: ${messageOf(error)}`);
+        const { log: _log, ...stdio } = record.stdio;
+        this.#adoptProcess({ ...record, stdio }, kept.get(record.id) ?? {});
+      }
+    }
     for (const { fd, request } of attachments) {
       const entry = this.#entries.get(request.id);
       if (entry) entry.process.attach(fd, request.request, request.positions);

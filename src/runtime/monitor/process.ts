@@ -1,4 +1,5 @@
 import { closeDescriptor } from '../../host/descriptor.ts';
+import { bytesWaiting } from '../../host/pipe.ts';
 import type { DescriptorWatch } from '../../host/poll.ts';
 import { DescriptorWatch as Watch } from '../../host/poll.ts';
 import type { AttachRequest } from '../process-host.ts';
@@ -104,7 +105,7 @@ export class MonitoredProcess implements PumpTarget {
     this.#subscribers.add(subscriber);
     this.#accepted.set(subscriber, { taken: positions?.input ?? 0, queued: positions?.input ?? 0 });
     if (positions) this.#sendUnsent(subscriber, positions);
-    if (this.#over) subscriber.end();
+    this.#endIfQuiet();
   }
 
   deliver(stream: number, address: bigint, frame: Buffer): boolean {
@@ -127,11 +128,14 @@ export class MonitoredProcess implements PumpTarget {
     }
   }
 
-  /** The process's end has been told: clients get no more. Output of its children still goes to the log. */
+  /**
+   * The process's end has been told: clients get what it had written, however slowly they read, and then the end. What its
+   * children write after that still goes to the log.
+   */
   finish(): void {
     this.#over = true;
     this.#input?.close();
-    for (const subscriber of this.#subscribers) subscriber.end();
+    this.#endIfQuiet();
   }
 
   /** Frees everything. */
@@ -153,6 +157,7 @@ export class MonitoredProcess implements PumpTarget {
       this.#closeStream(stream);
       if (this.hasEndedStreams) this.#context.onStreamsEnded();
     }
+    this.#endIfQuiet();
     return typeof result === 'number';
   }
 
@@ -176,6 +181,13 @@ export class MonitoredProcess implements PumpTarget {
       this.#context.journal.clearUnsent(this.record.slot, stream);
       this.#streams[stream]?.watch.resume({ readable: true });
     }
+    this.#endIfQuiet();
+  }
+
+  #endIfQuiet(): void {
+    if (!this.#over || !this.#isDrained()) return;
+    if (this.#streams.some((stream) => stream && bytesWaiting(stream.fd) > 0)) return;
+    for (const subscriber of this.#subscribers) subscriber.end();
   }
 
   #sendUnsent(subscriber: Subscriber, positions: Positions): void {

@@ -35,7 +35,7 @@ export async function startProcess(
 ): Promise<StartedProcess> {
   const launched = launch(setup, directory, record);
   onSpawned(launched.runtimePid);
-  const exit = await new Promise<ChildExit>((resolve) => reaper.watch(launched.runtimePid, resolve));
+  const exit = await new Promise<ChildExit>((resolve) => reaper.watchSpawned(launched.runtimePid, resolve));
   try {
     if (exit.code !== 0) throw new StartError(classifyFailure(failureText(launched, exit), programOf(record)));
     const pid = launched.takeResult();
