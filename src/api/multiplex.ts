@@ -80,7 +80,8 @@ async function pumpInput(
   detach: (keys: true) => void,
 ): Promise<void> {
   const keys = options.terminal && options.detachKeys.length > 0 ? new DetachKeys(options.detachKeys) : undefined;
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  // The other direction goes on after the end of this one: the stream must not be destroyed.
+  for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     const { pass, matched } = keys ? keys.feed(chunk) : { pass: chunk, matched: false };
     if (pass.length > 0) await attachment.write(pass);
     if (matched) return detach(true);

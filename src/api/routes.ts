@@ -1,6 +1,7 @@
 import type { EngineServices } from '../engine/services.ts';
 import { EngineError } from '../base/errors.ts';
 import type { Route } from './route.ts';
+import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/execs.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -13,6 +14,7 @@ export function engineRoutes(services: EngineServices): readonly Route[] {
     ...systemRoutes(services),
     ...containerRoutes(services),
     ...execRoutes(services),
+    ...commitRoutes(services),
     ...imageRoutes(services),
     ...networkRoutes(services),
     ...unserved,

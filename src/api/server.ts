@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
@@ -43,6 +42,8 @@ export function createApiServer(routes: readonly Route[], identity: ServerIdenti
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A hijacked connection: what came behind the headers belongs to the stream.
     if (head.length > 0) socket.unshift(head);
+    // A client that goes ends its stream, and nothing else.
+    socket.on('error', () => socket.destroy());
     void handle(router, identity, log, request, responseOn(socket, request), socket);
   });
   server.on('clientError', (_error, socket) => {
@@ -79,7 +80,7 @@ async function handle(
     const { version, path, query } = splitTarget(request);
     const match = router.match(request.method ?? 'GET', path);
     if (!match) throw new EngineError('notFound', 'page not found');
-    const body = (): ReturnType<ApiRequest['body']> => readBody(request, upgraded);
+    const body = (): ReturnType<ApiRequest['body']> => readBody(request);
     await match.route.handler(decoded(request, match.params, query, version, gone.signal, body), reply);
   } catch (error) {
     const { status, message, unexpected } = errorReply(error);
@@ -108,10 +109,8 @@ function decoded(
   };
 }
 
-async function readBody(request: IncomingMessage, upgraded: Duplex | undefined): ReturnType<ApiRequest['body']> {
-  const content = upgraded
-    ? await readExactly(upgraded, Number(request.headers['content-length'] ?? 0))
-    : await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
+async function readBody(request: IncomingMessage): ReturnType<ApiRequest['body']> {
+  const content = await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
   if (content.length === 0) return {};
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
   if (type !== 'application/json') {
@@ -121,21 +120,6 @@ async function readBody(request: IncomingMessage, upgraded: Duplex | undefined):
     return parseJsonObject(content, 'invalid JSON');
   } catch (error) {
     throw new EngineError('invalidArgument', jsonProblem(content), { cause: error });
-  }
-}
-
-/** The body of a request that asks for an upgrade stands in front of the stream. */
-async function readExactly(socket: Duplex, length: number): Promise<Buffer> {
-  if (!Number.isSafeInteger(length) || length < 0 || length > bodyLimitBytes) {
-    throw new EngineError('resourceExhausted', `the request body is larger than ${bodyLimitBytes} bytes`);
-  }
-  if (length === 0) return Buffer.alloc(0);
-  for (;;) {
-    const content: unknown = socket.read(length);
-    if (content instanceof Buffer && content.length === length) return content;
-    if (content !== null || socket.readableEnded || socket.destroyed)
-      throw new EngineError('invalidArgument', 'invalid JSON: unexpected EOF');
-    await once(socket, 'readable');
   }
 }
 

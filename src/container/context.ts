@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { EventBus } from '../events/events.ts';
+import type { Digest } from '../formats/oci/digest.ts';
 import type { Edge } from '../gc/references.ts';
 import type { ContainerNetworks } from '../network/container-network.ts';
 import type { CgroupLayout } from '../runtime/cgroup/cgroup.ts';
@@ -24,6 +25,8 @@ export interface ContainerContext {
   readonly dataDirectory: string;
   /** EXEC_ROOT/bundles: what the runtime is given, one folder a container. */
   readonly bundleDirectory: string;
+  /** Lies below the image's layers in every container. */
+  readonly mountpointsLayer: Digest;
   readonly cgroups: CgroupLayout;
   /** Below which cgroup containers live. */
   readonly cgroupParent: string;

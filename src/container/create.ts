@@ -74,7 +74,9 @@ export async function createContainer(context: ContainerContext, request: Create
     state: createdState,
   };
   await mkdir(path.join(context.dataDirectory, id), { mode: 0o710 });
-  await context.snapshotter.prepare(id, image.diffIds, { volatile: hostConfig.AutoRemove });
+  await context.snapshotter.prepare(id, [context.mountpointsLayer, ...image.diffIds], {
+    volatile: hostConfig.AutoRemove,
+  });
   const instance = await context.registry.add(record, [
     { kind: 'blob', target: image.digest },
     { kind: 'blob', target: image.manifest.digest },

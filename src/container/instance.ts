@@ -9,7 +9,6 @@ export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 /** How a wait ended. */
 export interface WaitResult {
   readonly exitCode: number;
-  readonly error?: string;
 }
 
 /** A container in memory: its record, the queue that its changes pass through one by one, and who waits for it. */
@@ -76,8 +75,7 @@ export class ContainerInstance {
 
   /** Tells who waits for the removal, and everybody else: nothing more will happen. */
   tellRemoval(): void {
-    const { exitCode, error } = this.#record.state;
-    const result = { exitCode, ...(error === '' ? {} : { error }) };
+    const result = { exitCode: this.#record.state.exitCode };
     for (const waiter of [...this.#removals.splice(0), ...this.#exits.splice(0)]) waiter.resolve(result);
     this.attachments.cancel();
   }

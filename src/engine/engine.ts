@@ -26,7 +26,7 @@ import { ContentGraph } from '../content/content-graph.ts';
 import { LocalContentStore } from '../content/local-store.ts';
 import { Database } from '../db/database.ts';
 import { EventBus } from '../events/events.ts';
-import { Holds, referencesMigrations } from '../gc/references.ts';
+import { addEdges, Holds, referencesMigrations } from '../gc/references.ts';
 import { collectContent, collectUnowned } from '../image/collect.ts';
 import type { ImageContext } from '../image/context.ts';
 import { imageMigrations, ImageStore } from '../image/records.ts';
@@ -35,6 +35,7 @@ import { reflogMigrations } from '../reflog/reflog.ts';
 import { readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
 import { createProcessHost, findRuntimes } from '../runtime/create-process-host.ts';
 import { openOverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
+import { ensureMountpointsLayer } from './mountpoints-layer.ts';
 import { openNetworks } from './networks.ts';
 import { prepareRoots } from './roots.ts';
 import { readFacts } from './facts.ts';
@@ -90,10 +91,20 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     mountDirectory: path.join(execRoot, 'mounts'),
     layers,
   });
+  const mountpointsLayer = await ensureMountpointsLayer(layers, dataRoot);
+  addEdges(database, 'engine:mountpoints', [{ kind: 'layer', target: mountpointsLayer }]);
   const holds = new Holds();
   const events = new EventBus(clock);
   const store = new ImageStore(database);
-  const images: ImageContext = { store, content, graph: new ContentGraph(content), layers, holds, clock };
+  const images: ImageContext = {
+    store,
+    content,
+    graph: new ContentGraph(content),
+    layers,
+    holds,
+    clock,
+    mountpointsLayer,
+  };
   const registries = stack.use(createRegistries(options.registries, store, { log }));
   const processes = stack.use(await createProcessHost({ execRoot, runtimes, log }));
   const networks = stack.use(await openNetworks(options.network, execRoot, log));
@@ -112,6 +123,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     },
     dataDirectory: below('containers'),
     bundleDirectory: path.join(execRoot, 'bundles'),
+    mountpointsLayer,
     cgroups,
     cgroupParent: `slipway-${createHash('sha256').update(execRoot).digest('hex').slice(0, 8)}`,
     collect: (orphans) => collectContent(images, database, orphans),

@@ -19,6 +19,8 @@ export interface ImageContext {
   readonly layers: LayerStore;
   readonly holds: Holds;
   readonly clock: Clock;
+  /** Lies below the image's layers in every container. */
+  readonly mountpointsLayer: Digest;
 }
 
 /** Reads a manifest or index that is in the content store. @throws {EngineError} notFound, invalidArgument */

@@ -71,7 +71,7 @@ export async function pullImage(context: ImageContext, request: PullRequest): Pr
     });
     await unpacking.finish();
     // Finds links to nothing, and makes now what the first container would have to wait for.
-    await context.layers.lowers(config.diffIds);
+    await context.layers.lowers([context.mountpointsLayer, ...config.diffIds]);
   } catch (error) {
     failure.abort(error);
     await unpacking.settle();

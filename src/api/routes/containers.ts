@@ -358,8 +358,7 @@ async function wait(instance: ContainerInstance, { query, signal }: ApiRequest, 
   );
   const result = await Promise.race([ended, gone]);
   if (!result) return;
-  const { exitCode: StatusCode, error } = result;
-  response.end(`${JSON.stringify({ StatusCode, ...(error === undefined ? {} : { Error: { Message: error } }) })}\n`);
+  response.end(`${JSON.stringify({ StatusCode: result.exitCode })}\n`);
 }
 
 async function attach(

@@ -1,7 +1,7 @@
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
 import type { ExecRecord } from '../../container/execs.ts';
 import { optionalFlag, readFields, flag, strings, stringOrStrings, text } from '../../formats/engine-api/fields.ts';
-import { bridge, defaultDetachKeys, parseDetachKeys, streamTypes } from '../multiplex.ts';
+import { bridge, defaultDetachKeys, frame, parseDetachKeys, streamTypes } from '../multiplex.ts';
 import { atLeast, type ApiReply, type ApiRequest, type Route } from '../route.ts';
 import type { EngineServices } from '../../engine/services.ts';
 import { terminalSize } from './containers.ts';
@@ -67,7 +67,7 @@ function consoleSize(value: unknown): { size?: { rows: number; columns: number }
 
 async function start({ execs }: EngineServices, request: ApiRequest, reply: ApiReply): Promise<void> {
   const record = execs.get(request.params['id'] ?? '');
-  const body = await readStart(request);
+  const body = await request.body();
   const size = consoleSize(body['ConsoleSize']);
   if (body['Detach'] === true) {
     await execs.start(record.id, undefined, size);
@@ -90,13 +90,9 @@ async function start({ execs }: EngineServices, request: ApiRequest, reply: ApiR
     else connection.output.end();
   } catch (error) {
     // The connection is the process's already: what went wrong is said where its output would stand, as docker does.
-    connection.output.end(`${error instanceof Error ? error.message : String(error)}\r\n`);
+    const text = Buffer.from(`${messageOf(error)}\r\n`);
+    connection.output.end(multiplexed ? frame('stdout', text) : text);
   }
-}
-
-/** With an upgrade the body stands in front of the stream: as long as Content-Length says. */
-async function readStart(request: ApiRequest): Promise<Readonly<Record<string, unknown>>> {
-  return request.body();
 }
 
 /** Returns an exec as `GET /exec/{id}/json` shows it. */
