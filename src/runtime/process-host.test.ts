@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readLogs } from '../logs/read-logs.ts';
 import { RuntimeError } from './runtime-error.ts';
 import { cannotRun, exitOf, namesIn, outputOf, TestBed } from './test-container.ts';
@@ -198,4 +199,19 @@ test('a default container is confined', options, async () => {
   assert.deepEqual([permitted, bounding], ['00000000a80425fb', '00000000a80425fb']);
   // The fourth descriptor is the directory that ls reads.
   assert.deepEqual(rest, ['1', '0', 'read-only', '1', '4'], stderr);
+});
+
+test('a client that reads late gets all output of a process that has ended', options, async () => {
+  await using bed = new TestBed();
+  const host = await bed.connect();
+  for (const terminal of [false, true]) {
+    const request = await bed.prepare(['sh', '-c', 'seq 300000'], { terminal });
+    const { attachment } = await host.run(request, all);
+    // Nothing is read meanwhile, so the process waits for the client.
+    await delay(1500);
+    const output = outputOf(attachment);
+    assert.equal((await exitOf(host, request.id)).exitCode, 0);
+    const { stdout } = await output;
+    assert.equal(stdout.replaceAll('\r', '').length, 1_988_895);
+  }
 });
