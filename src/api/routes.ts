@@ -4,6 +4,7 @@ import type { Route } from './route.ts';
 import { commitRoutes } from './routes/commit.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { execRoutes } from './routes/execs.ts';
+import { historyRoutes } from './routes/history.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
@@ -15,6 +16,7 @@ export function engineRoutes(services: EngineServices): readonly Route[] {
     ...containerRoutes(services),
     ...execRoutes(services),
     ...commitRoutes(services),
+    ...historyRoutes(services),
     ...imageRoutes(services),
     ...networkRoutes(services),
     ...unserved,
