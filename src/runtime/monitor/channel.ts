@@ -13,7 +13,7 @@ export class Channel {
   readonly #fd: number;
   readonly #watch: DescriptorWatch;
   readonly #onMessage: (message: ChannelMessage) => void;
-  readonly #onClose: () => void;
+  readonly #onClose: (reason?: Error) => void;
   #outgoing: {
     readonly bytes: Buffer;
     readonly descriptors: readonly number[];
@@ -21,8 +21,8 @@ export class Channel {
   }[] = [];
   #closed = false;
 
-  /** `fd` is this object's to close. `onClose` is called once, also after {@link close}. */
-  constructor(fd: number, onMessage: (message: ChannelMessage) => void, onClose: () => void) {
+  /** `fd` is this object's to close. `onClose` is called once, also after {@link close}; with a reason when a message was lost. */
+  constructor(fd: number, onMessage: (message: ChannelMessage) => void, onClose: (reason?: Error) => void) {
     this.#fd = fd;
     this.#onMessage = onMessage;
     this.#onClose = onClose;
@@ -50,14 +50,14 @@ export class Channel {
     this.#flush();
   }
 
-  close(): void {
+  close(reason?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#watch.close();
     closeDescriptor(this.#fd);
     for (const { sent } of this.#outgoing) sent?.();
     this.#outgoing = [];
-    this.#onClose();
+    this.#onClose(reason);
   }
 
   /** Lets the process end although this connection is open. */
@@ -85,7 +85,14 @@ export class Channel {
   }
 
   #receive(): void {
-    const message = receiveMessage(this.#fd);
+    let message: ReturnType<typeof receiveMessage>;
+    try {
+      message = receiveMessage(this.#fd);
+    } catch (error) {
+      // No room for descriptors: the two sides must come to the same knowledge anew.
+      this.close(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
     if (message === 'again') return;
     if (message === 'end') {
       this.close();

@@ -51,7 +51,10 @@ export class Monitor {
     const channel: Channel = new Channel(
       fd,
       (message) => this.#receive(channel, message),
-      () => this.#channels.delete(channel),
+      (reason) => {
+        this.#channels.delete(channel);
+        if (reason) console.error(`a connection was closed: ${reason.message}`);
+      },
     );
     this.#channels.add(channel);
   }
