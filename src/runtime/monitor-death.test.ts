@@ -9,7 +9,7 @@ import type { RunRequest } from './process-host.ts';
 import { cannotRun, exitOf, outputOf, TestBed } from './test-container.ts';
 
 const all = { stdin: true, stdout: true, stderr: true };
-const options = { skip: cannotRun, timeout: 30_000 };
+const options = { skip: cannotRun, timeout: 60_000 };
 const kills = Number(process.env['SLIPWAY_MONITOR_KILLS'] ?? 20);
 
 async function logOf(request: RunRequest, streams: readonly LogStream[] = ['stdout', 'stderr']): Promise<string> {
