@@ -7,9 +7,9 @@ import { createApiServer } from '../api/server.ts';
 import { engineRoutes } from '../api/routes.ts';
 import { EngineError, isErrorCode, messageOf } from '../base/errors.ts';
 import { ensureDirectory, writeFileDurably } from '../base/files.ts';
-import type { Logger } from '../base/log.ts';
+import { silentLogger, type Logger } from '../base/log.ts';
 import { daemonConfig, readDaemonFile, type DaemonConfig, type GivenSettings } from '../config/daemon-config.ts';
-import { createEngine } from '../engine/engine.ts';
+import { createEngine, type EngineOptions } from '../engine/engine.ts';
 import { flagHelp, readFlags, type FlagDescription } from './arguments.ts';
 import { untilSignal } from './signals.ts';
 
@@ -44,15 +44,21 @@ const listNames: Readonly<Record<string, string>> = {
 
 /** Runs an engine in the foreground until it is told to stop. Returns the exit code. */
 export async function runDaemon(argv: readonly string[]): Promise<number> {
+  const tearDown = argv[0] === 'tear-down';
   try {
-    const { help, values } = readFlags(argv, flags);
+    const { help, values } = readFlags(tearDown ? argv.slice(1) : argv, flags);
     if (help) {
       process.stdout.write(
-        flagHelp('slipway daemon [OPTIONS]', 'The engine: images and containers behind the Engine API', flags),
+        flagHelp(
+          'slipway daemon [tear-down] [OPTIONS]',
+          'The engine: images and containers behind the Engine API.\n"tear-down" stops all containers of an engine that has ended and takes what it left off this machine.',
+          flags,
+        ),
       );
       return 0;
     }
-    await serve(await readConfig(values));
+    const config = await readConfig(values);
+    await (tearDown ? takeDown(config) : serve(config));
     return 0;
   } catch (error) {
     process.stderr.write(`slipway daemon: ${messageOf(error)}\n`);
@@ -69,29 +75,33 @@ async function readConfig(values: GivenSettings): Promise<DaemonConfig> {
   return daemonConfig(settings, stored);
 }
 
-async function serve(config: DaemonConfig): Promise<void> {
+function engineOptions(config: DaemonConfig, log: Logger): EngineOptions {
   if (process.getuid?.() !== 0) throw new EngineError('permissionDenied', 'the engine needs root');
-  const log: Logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   if (config.bridge !== undefined && config.bridge !== 'none') {
     throw new EngineError(
       'notImplemented',
       `--bridge ${config.bridge}: existing bridges are not served yet, only "none"`,
     );
   }
+  return {
+    dataRoot: path.resolve(config.dataRoot),
+    execRoot: path.resolve(config.execRoot),
+    registries: { mirrors: config.registryMirrors, insecure: config.insecureRegistries },
+    network: { enabled: config.bridge !== 'none', ...(config.bip === undefined ? {} : { bip: config.bip }) },
+    log,
+  };
+}
+
+async function takeDown(config: DaemonConfig): Promise<void> {
+  const engine = await createEngine(engineOptions(config, silentLogger));
+  await engine.removeFromHost();
+}
+
+async function serve(config: DaemonConfig): Promise<void> {
+  const log: Logger = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
   const stopped = untilSignal('SIGINT', 'SIGTERM');
   await using stack = new AsyncDisposableStack();
-  const engine = stack.use(
-    await createEngine({
-      dataRoot: path.resolve(config.dataRoot),
-      execRoot: path.resolve(config.execRoot),
-      registries: { mirrors: config.registryMirrors, insecure: config.insecureRegistries },
-      network: {
-        enabled: config.bridge !== 'none',
-        ...(config.bip === undefined ? {} : { bip: config.bip }),
-      },
-      log,
-    }),
-  );
+  const engine = stack.use(await createEngine(engineOptions(config, log)));
   const { services } = engine;
   const identity = { version: services.facts.version, experimental: false };
   for (const host of config.hosts) {

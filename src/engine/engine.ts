@@ -15,13 +15,16 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock, type Clock } from '../base/clock.ts';
 import { ensureDirectory, readTextIfPresent, writeFileDurably } from '../base/files.ts';
 import type { Logger } from '../base/log.ts';
 import { containerMigrations, ContainerRegistry } from '../container/registry.ts';
 import { superviseContainers } from '../container/containers.ts';
 import type { ContainerContext } from '../container/context.ts';
+import { stopContainer } from '../container/end.ts';
 import { Execs } from '../container/execs.ts';
+import { isRunning } from '../container/lifecycle.ts';
 import { ContentGraph } from '../content/content-graph.ts';
 import { LocalContentStore } from '../content/local-store.ts';
 import { Database } from '../db/database.ts';
@@ -32,12 +35,12 @@ import type { ImageContext } from '../image/context.ts';
 import { imageMigrations, ImageStore } from '../image/records.ts';
 import { openLayerStore } from '../layer/probe.ts';
 import { reflogMigrations } from '../reflog/reflog.ts';
-import { readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
+import { Cgroup, readCgroupLayout } from '../runtime/cgroup/cgroup.ts';
 import { createProcessHost, findRuntimes } from '../runtime/create-process-host.ts';
 import { openOverlaySnapshotter } from '../snapshot/overlay-snapshotter.ts';
 import { ensureMountpointsLayer } from './mountpoints-layer.ts';
 import { openNetworks } from './networks.ts';
-import { prepareRoots } from './roots.ts';
+import { prepareRoots, removeExecRoot } from './roots.ts';
 import { readFacts } from './facts.ts';
 import { createRegistries, type RegistrySettings } from './registries.ts';
 import type { EngineServices } from './services.ts';
@@ -55,6 +58,8 @@ export interface EngineOptions {
 /** A running engine. */
 export interface Engine extends AsyncDisposable {
   readonly services: EngineServices;
+  /** Stops every container and takes everything off the host that is not in the data root. The engine is of no use afterwards. */
+  removeFromHost(): Promise<void>;
 }
 
 /** Blobs that a cut pull has brought are kept this long for the next one. */
@@ -145,7 +150,34 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const services: EngineServices = { containers, execs, images, database, registries, events, clock, facts };
   const owned = stack.move();
-  return { services, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    services,
+    removeFromHost: async () => {
+      await stopAll(containers);
+      await networks.remove();
+      await snapshotter.unmountAll();
+      await processes.stopMonitor();
+      await removeCgroup(new Cgroup(cgroups, `/${containers.cgroupParent}`));
+      await owned.disposeAsync();
+      await removeExecRoot(execRoot);
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+const stopPatienceSeconds = 3;
+
+async function stopAll(context: ContainerContext): Promise<void> {
+  const alive = context.registry
+    .list()
+    .filter(({ record }) => isRunning(record.state) || record.state.status === 'restarting');
+  await Promise.all(alive.map((instance) => stopContainer(context, instance, { timeoutSeconds: stopPatienceSeconds })));
+  await Promise.all(context.registry.list().map((instance) => instance.queue.idle()));
+}
+
+/** The kernel lets go of a cgroup a moment after its last process. */
+async function removeCgroup(cgroup: Cgroup): Promise<void> {
+  for (let attempt = 0; attempt < 100 && !cgroup.remove(); attempt++) await delay(20);
 }
 
 /** An engine keeps its id for as long as its data root lives. */

@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { ensureDirectory } from '../base/files.ts';
 import { EngineError } from '../base/errors.ts';
 import { tryLock } from '../host/descriptor.ts';
-import { mount, mountFlags } from '../host/mount.ts';
+import { mount, mountFlags, unmount, unmountFlags } from '../host/mount.ts';
 import { readMounts } from '../host/mountinfo.ts';
 
 /**
@@ -28,4 +28,13 @@ export async function prepareRoots(dataRoot: string, execRoot: string): Promise<
   }
   const owned = stack.move();
   return { [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Takes an exec root off the host. Detached: processes that are just ending may still have files open in it. */
+export async function removeExecRoot(execRoot: string): Promise<void> {
+  const own = (await readMounts()).filter(
+    ({ mountPoint }) => mountPoint === execRoot || mountPoint.startsWith(`${execRoot}/`),
+  );
+  for (const { mountPoint } of own.toReversed()) await unmount(mountPoint, unmountFlags.detach);
+  await rm(execRoot, { recursive: true, force: true });
 }

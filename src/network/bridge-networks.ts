@@ -216,6 +216,12 @@ export class BridgeNetworks implements ContainerNetworks {
     await this.#worker.run({ type: 'replaceElements', sets: setNames, add: add as ElementsBySet });
   }
 
+  async remove(): Promise<void> {
+    for (const containerId of this.#attached.keys()) await this.detach(containerId);
+    await this.#worker.run({ type: 'removeTable' });
+    await this.#worker.run({ type: 'removeBridge', name: this.bridge.name });
+  }
+
   /** Containers go on running, so bridge and packet filter stay. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#holder.releaseAll();

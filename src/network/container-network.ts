@@ -72,6 +72,8 @@ export interface ContainerNetworks extends AsyncDisposable {
   adopt(request: AttachNetworkRequest, attached: AttachedNetwork, pid: number): Promise<void>;
   /** After the last `adopt` of a start: removes from the packet filter what belongs to nobody any more. */
   settle(): Promise<void>;
+  /** Takes everything off the host. No container runs any more. */
+  remove(): Promise<void>;
   readonly bridge: BridgeInfo | undefined;
   /** Of the networks `host` and `none`; kept over restarts. */
   readonly fixedNetworkIds: { readonly host: string; readonly none: string };

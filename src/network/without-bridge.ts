@@ -26,6 +26,10 @@ export class NetworksWithoutBridge implements ContainerNetworks {
     return Promise.resolve();
   }
 
+  remove(): Promise<void> {
+    return Promise.resolve();
+  }
+
   settle(): Promise<void> {
     return Promise.resolve();
   }
