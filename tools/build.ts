@@ -26,8 +26,8 @@ await build({
   plugins: [
     {
       name: 'built-servers',
-      setup: ({ onResolve }) => {
-        onResolve({ filter: /^\.\.\/(daemon|hub)\/.*\.ts$/ }, ({ path: file }) => ({
+      setup: (bundle) => {
+        bundle.onResolve({ filter: /^\.\.\/(daemon|hub)\/.*\.ts$/ }, ({ path: file }) => ({
           path: file.replace(/\.ts$/, '.js'),
           external: true,
         }));

@@ -51,4 +51,12 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) setup();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    setup();
+  } catch (error) {
+    // What went wrong stands above, in the words of npm or the compiler.
+    console.error(`setup: ${error.message}`);
+    process.exit(1);
+  }
+}

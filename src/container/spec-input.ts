@@ -110,7 +110,7 @@ interface SecurityOptions {
 function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let parsed: SecurityOptions = { noNewPrivileges: false, unconfinedPaths: false };
   for (const option of options) {
-    const [name = '', value] = splitOption(option);
+    const [name, value] = splitOption(option);
     if (name === 'no-new-privileges') parsed = { ...parsed, noNewPrivileges: value === undefined || value === 'true' };
     else if (name === 'seccomp' && value !== undefined) parsed = { ...parsed, seccomp: value };
     else if (name === 'systempaths' && value === 'unconfined') parsed = { ...parsed, unconfinedPaths: true };
