@@ -4,7 +4,7 @@
 set -eu
 root=$1
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
-debootstrap --variant=minbase --exclude=e2fsprogs,tzdata bookworm "$root" "$mirror" >&2
+debootstrap --variant=minbase --exclude=e2fsprogs,tzdata bookworm "$root" "$mirror"
 chroot "$root" apt-get clean
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/log/*.log "$root"/var/log/apt \
   "$root"/var/cache/ldconfig/aux-cache "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/info/* \
