@@ -60,7 +60,8 @@ export async function pullImage(context: ImageContext, request: PullRequest): Pr
 
   const failure = new AbortController();
   const both = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
-  const unpacking = new Unpacking(context, chosen.manifest, config, request, both);
+  const present = await presentLayers(context, config);
+  const unpacking = new Unpacking(context, chosen.manifest, config, request, both, present);
   try {
     await copyGraph(documents, context.graph, root, {
       select: (_descriptor, document) => (document.kind === 'index' ? [chosen.descriptor] : undefined),
@@ -79,6 +80,11 @@ export async function pullImage(context: ImageContext, request: PullRequest): Pr
     throw signal?.aborted ? error : failure.signal.reason instanceof Error ? failure.signal.reason : error;
   }
   return record(context, request, root, chosen, config, needs);
+}
+
+async function presentLayers({ layers }: ImageContext, config: ImageConfig): Promise<ReadonlySet<Digest>> {
+  const found = await Promise.all(config.diffIds.map((diffId) => layers.find(diffId)));
+  return new Set(config.diffIds.filter((_, index) => found[index] !== undefined));
 }
 
 interface ChosenManifest {
@@ -235,6 +241,7 @@ class Unpacking {
   readonly #layers: ReadonlyMap<Digest, { readonly descriptor: Descriptor; readonly diffId: Digest }>;
   readonly #request: PullRequest;
   readonly #signal: AbortSignal;
+  readonly #present: ReadonlySet<Digest>;
   readonly #running = new Map<Digest, Promise<void>>();
 
   constructor(
@@ -243,7 +250,9 @@ class Unpacking {
     config: ImageConfig,
     request: PullRequest,
     signal: AbortSignal,
+    present: ReadonlySet<Digest>,
   ) {
+    this.#present = present;
     this.#context = context;
     this.#request = request;
     this.#signal = signal;
@@ -261,7 +270,9 @@ class Unpacking {
 
   report(progress: CopyProgress): void {
     const { descriptor, phase, currentBytes } = progress;
-    if (!this.#layers.has(descriptor.digest)) return;
+    const layer = this.#layers.get(descriptor.digest);
+    // Of a layer that is here already nothing is told but that, and only when another one is not.
+    if (!layer || this.#present.has(layer.diffId)) return;
     if (phase === 'waiting') this.#tell(descriptor, 'waiting', 0);
     else if (phase === 'transferring') this.#tell(descriptor, 'downloading', currentBytes);
     else if (phase === 'done') this.#tell(descriptor, 'downloaded', descriptor.size);
@@ -277,7 +288,10 @@ class Unpacking {
 
   async #unpack(descriptor: Descriptor, diffId: Digest): Promise<void> {
     const { layers, content } = this.#context;
-    if (await layers.find(diffId)) return this.#tell(descriptor, 'exists', descriptor.size);
+    if (await layers.find(diffId)) {
+      if (this.#present.size < this.#layers.size) this.#tell(descriptor, 'exists', descriptor.size);
+      return;
+    }
     this.#tell(descriptor, 'extracting', 0);
     await layers.import(diffId, content.path(descriptor.digest), {
       signal: this.#signal,
