@@ -208,6 +208,10 @@ function walk(version: string): void {
     const ids = (await docker.run('ps', '-aq', '-f', 'status=exited')).split('\n');
     assert.ok(ids.length > 5);
     assert.equal(await docker.run('rm', ...ids), ids.join('\n'));
+    // Those whose program could not be started were never running.
+    const created = (await docker.run('ps', '-aq')).split('\n');
+    assert.equal(await docker.run('ps', '-aq', '-f', 'status=created'), created.join('\n'));
+    await docker.run('rm', ...created);
     assert.equal(await docker.run('ps', '-aq'), '');
     const images = await docker.run('images', '-q');
     await docker.run('rmi', '-f', ...new Set(images.split('\n')));
