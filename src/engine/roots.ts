@@ -24,6 +24,8 @@ export async function prepareRoots(dataRoot: string, execRoot: string): Promise<
   const mounted = (await readMounts()).find(({ mountPoint }) => mountPoint === execRoot);
   if (!mounted) {
     await mount({ source: execRoot, target: execRoot, flags: mountFlags.bind });
+    // Private first: where `/` is shared, as under systemd, every mount below would else appear a second time under the binding.
+    await mount({ source: 'none', target: execRoot, flags: mountFlags.private });
     await mount({ source: 'none', target: execRoot, flags: mountFlags.shared });
   }
   const owned = stack.move();
