@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import type { EventBus } from '../events/events.ts';
 import type { Digest } from '../formats/oci/digest.ts';
-import type { Edge } from '../gc/references.ts';
+import type { Edge, Holds } from '../gc/references.ts';
 import type { ContainerNetworks } from '../network/container-network.ts';
 import type { CgroupLayout } from '../runtime/cgroup/cgroup.ts';
 import type { ProcessHost } from '../runtime/process-host.ts';
@@ -14,6 +14,7 @@ import type { ContainerRegistry } from './registry.ts';
 /** What the services of this folder work with. */
 export interface ContainerContext {
   readonly registry: ContainerRegistry;
+  readonly holds: Holds;
   readonly processes: ProcessHost;
   readonly snapshotter: Snapshotter;
   readonly networks: ContainerNetworks;

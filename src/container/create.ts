@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { EngineError, isErrorCode } from '../base/errors.ts';
 import { newId, shortId } from '../base/ids.ts';
@@ -8,6 +8,7 @@ import type { RunConfig } from '../formats/oci/config.ts';
 import type { Descriptor } from '../formats/oci/descriptor.ts';
 import type { Digest } from '../formats/oci/digest.ts';
 import type { Platform } from '../formats/oci/platform.ts';
+import type { Edge } from '../gc/references.ts';
 import { checkHostConfig } from './check-host-config.ts';
 import { publishContainerEvent, type ContainerContext } from './context.ts';
 import type { ContainerInstance } from './instance.ts';
@@ -73,17 +74,38 @@ export async function createContainer(context: ContainerContext, request: Create
     mounts,
     state: createdState,
   };
-  await mkdir(path.join(context.dataDirectory, id), { mode: 0o710 });
-  await context.snapshotter.prepare(id, [context.mountpointsLayer, ...image.diffIds], {
-    volatile: hostConfig.AutoRemove,
-  });
-  const instance = await context.registry.add(record, [
+  const needs: readonly Edge[] = [
     { kind: 'blob', target: image.digest },
     { kind: 'blob', target: image.manifest.digest },
     ...image.diffIds.map((target) => ({ kind: 'layer', target }) as const),
-  ]);
+  ];
+  // The image may be removed meanwhile: what is held stays until the record needs it.
+  using hold = context.holds.begin();
+  for (const edge of needs) hold.keep(edge);
+  const instance = await makeDurably(context, record, image, needs);
   publishContainerEvent(context, 'create', record);
   return instance;
+}
+
+async function makeDurably(
+  context: ContainerContext,
+  record: ContainerRecord,
+  image: ContainerImage,
+  needs: readonly Edge[],
+): Promise<ContainerInstance> {
+  const { id, hostConfig } = record;
+  const directory = path.join(context.dataDirectory, id);
+  try {
+    await mkdir(directory, { mode: 0o710 });
+    await context.snapshotter.prepare(id, [context.mountpointsLayer, ...image.diffIds], {
+      volatile: hostConfig.AutoRemove,
+    });
+    return await context.registry.add(record, needs);
+  } catch (error) {
+    await context.snapshotter.remove(id);
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 function withHostname(config: ContainerConfig, hostConfig: HostConfig, id: string): ContainerConfig {

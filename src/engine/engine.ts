@@ -115,6 +115,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const networks = stack.use(await openNetworks(options.network, execRoot, log));
   const containers: ContainerContext = {
     registry: new ContainerRegistry(database),
+    holds,
     processes,
     snapshotter,
     networks,
