@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { requestOn } from './http.ts';
 import { runCommand } from './command.ts';
 
-const program = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+const program = path.join(import.meta.dirname, 'daemon.ts');
 
 /** Where an engine keeps its things, and what else it is told. */
 export interface EngineSettings {
@@ -21,6 +21,7 @@ export interface EngineSettings {
 export class EngineProcess {
   readonly settings: EngineSettings;
   #child: ChildProcess | undefined;
+  #started = false;
 
   constructor(settings: EngineSettings) {
     this.settings = settings;
@@ -28,6 +29,11 @@ export class EngineProcess {
 
   get socketPath(): string {
     return path.join(this.settings.execRoot, 'slipway.sock');
+  }
+
+  /** Whether it has ever answered: what never did has nothing to be taken down by itself. */
+  get started(): boolean {
+    return this.#started;
   }
 
   get pid(): number {
@@ -40,7 +46,7 @@ export class EngineProcess {
   async start(): Promise<void> {
     const log = openSync(this.settings.logFile, 'a', 0o600);
     try {
-      this.#child = spawn(process.execPath, [program, 'daemon', ...this.#roots(), ...this.settings.flags], {
+      this.#child = spawn(process.execPath, [program, ...this.#roots(), ...this.settings.flags], {
         stdio: ['ignore', log, log],
       });
     } finally {
@@ -50,7 +56,10 @@ export class EngineProcess {
     for (let attempt = 0; attempt < 400; attempt++) {
       if (child.exitCode !== null || child.signalCode !== null) break;
       try {
-        if ((await requestOn(this.socketPath, 'GET', '/_ping', { timeoutMs: 2000 })).status === 200) return;
+        if ((await requestOn(this.socketPath, 'GET', '/_ping', { timeoutMs: 2000 })).status === 200) {
+          this.#started = true;
+          return;
+        }
       } catch {
         // It does not listen yet.
       }
@@ -88,7 +97,7 @@ export class EngineProcess {
   /** Stops all containers and takes everything but the data root off the machine. */
   async tearDown(): Promise<void> {
     await this.end('SIGTERM');
-    const { code, stderr } = await runCommand(process.execPath, [program, 'daemon', 'tear-down', ...this.#roots()], {
+    const { code, stderr } = await runCommand(process.execPath, [program, 'tear-down', ...this.#roots()], {
       timeoutMs: 60_000,
     });
     assert.equal(code, 0, `tear-down: ${stderr}`);

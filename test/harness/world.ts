@@ -42,14 +42,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const directory = await mkdtemp('/var/tmp/slipway-e2e-');
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const hub = stack.use(await createHub({ dataRoot: path.join(directory, 'hub'), listen: '127.0.0.1:0' }));
-  const images = options.images ?? ['busybox', 'hello-world'];
-  if (images.length > 0) {
-    const work = path.join(directory, 'seed');
-    const seeded = await runCommand(process.execPath, [seedProgram, hub.address, work, ...images], {
-      timeoutMs: 120_000,
-    });
-    assert.equal(seeded.code, 0, seeded.stderr);
-  }
+  await seedHub(hub.address, path.join(directory, 'seed'), options.images ?? ['busybox', 'hello-world']);
   const dataRoot = path.join(directory, 'data');
   const execRoot = `/run/sw-${randomBytes(4).toString('hex')}`;
   const logFile = path.join(directory, 'engine.log');
@@ -71,8 +64,16 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+/** Puts official images into a Hub. */
+export async function seedHub(address: string, work: string, images: readonly string[]): Promise<void> {
+  if (images.length === 0) return;
+  const seeded = await runCommand(process.execPath, [seedProgram, address, work, ...images], { timeoutMs: 120_000 });
+  assert.equal(seeded.code, 0, seeded.stderr);
+}
+
 async function takeDown(engine: EngineProcess): Promise<void> {
   const { execRoot, dataRoot } = engine.settings;
+  if (!engine.started) return sweep(await findLeftovers(execRoot, dataRoot), execRoot);
   let left: readonly string[];
   try {
     await engine.tearDown();
