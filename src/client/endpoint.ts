@@ -13,7 +13,7 @@ const defaultPort = 2375;
  * @throws {EngineError} invalidArgument with docker's words.
  */
 export function parseEndpoint(address: string): Endpoint {
-  const [scheme = '', rest] = splitOnce(address, '://');
+  const [scheme, rest] = splitOnce(address, '://');
   if (rest === undefined || rest === '') throw unusable(address);
   if (scheme === 'unix') return { kind: 'unix', address, path: rest };
   if (scheme !== 'tcp' && scheme !== 'http') throw unusable(address);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { EngineProcess } from '../harness/engine-process.ts';
+import type { EngineProcess } from '../harness/engine-process.ts';
 import { requestOn } from '../harness/http.ts';
 
 /** What clients were told is done. */
