@@ -36,9 +36,15 @@ export async function startContainer(
 async function launch(context: ContainerContext, instance: ContainerInstance, again: boolean): Promise<void> {
   const { record } = instance;
   const { id } = record;
-  const network = await context.networks.attach(networkRequest(record));
-  instance.edit({ network });
-  const rootfs = await context.snapshotter.mount(id);
+  const [attached, mounted] = await Promise.allSettled([
+    context.networks.attach(networkRequest(record)),
+    context.snapshotter.mount(id),
+  ]);
+  // Both have ended when one has failed, so that the clean-up finds all there is.
+  if (attached.status === 'rejected') throw attached.reason;
+  instance.edit({ network: attached.value });
+  if (mounted.status === 'rejected') throw mounted.reason;
+  const rootfs = mounted.value;
   const bundle = await prepareBundle(context, instance.record, rootfs);
   const { status, attachment } = await context.processes.run(
     {
@@ -65,9 +71,12 @@ async function launch(context: ContainerContext, instance: ContainerInstance, ag
 /** Frees what a run holds on the host; the container's own files stay. */
 export async function cleanUpRun(context: ContainerContext, instance: ContainerInstance): Promise<void> {
   const { id } = instance.record;
-  await context.networks.detach(id);
-  await context.snapshotter.unmount(id);
-  await removeBundle(context, id);
+  const ended = await Promise.allSettled([
+    context.networks.detach(id),
+    context.snapshotter.unmount(id),
+    removeBundle(context, id),
+  ]);
+  for (const step of ended) if (step.status === 'rejected') throw step.reason;
 }
 
 const shimPrefix =

@@ -11,6 +11,8 @@ const O_PATH_DIRECTORY_CLOEXEC = 0o10000000 | 0o200000 | 0o2000000;
 const O_NONBLOCK_CLOEXEC_NOCTTY = 0o4000 | 0o2000000 | 0o400;
 const RESOLVE_NO_MAGICLINKS = 0x02n;
 const RESOLVE_IN_ROOT = 0x10n;
+/** What is read at least at once: some files do not tell their size. */
+const smallestRead = 4096;
 /** Size of struct open_how: flags, mode, resolve. */
 const OPEN_HOW_BYTES = 24;
 
@@ -48,16 +50,17 @@ export function readFileInRoot(root: string, path: string, limitBytes: number): 
   try {
     const status = fstatSync(fd);
     if (!status.isFile()) throw new EngineError('invalidArgument', `${path} in the container is not a regular file`);
-    const bytes = Buffer.alloc(limitBytes + 1);
+    // By the file's size and not by the limit: large buffers for small files would keep the garbage collector busy.
+    let bytes = Buffer.alloc(Math.min(Math.max(status.size, smallestRead), limitBytes) + 1);
     let length = 0;
-    while (length < bytes.length) {
+    for (;;) {
       const count = readSync(fd, bytes, length, bytes.length - length, length);
-      if (count === 0) break;
+      if (count === 0) return bytes.subarray(0, length);
       length += count;
+      if (length > limitBytes)
+        throw new EngineError('invalidArgument', `${path} in the container is larger than ${limitBytes} bytes`);
+      if (length === bytes.length) bytes = Buffer.concat([bytes], Math.min(bytes.length * 2, limitBytes + 1));
     }
-    if (length > limitBytes)
-      throw new EngineError('invalidArgument', `${path} in the container is larger than ${limitBytes} bytes`);
-    return bytes.subarray(0, length);
   } finally {
     closeDescriptor(fd);
   }

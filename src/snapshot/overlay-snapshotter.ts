@@ -89,15 +89,17 @@ export class OverlaySnapshotter implements Snapshotter {
       // What cannot be made of these layers shows here, not at the first start.
       await this.#layers.lowers(diffIds);
       const root = await this.#rootEntry(diffIds);
-      const making = this.#temporary();
+      let making = this.#temporary();
       try {
         await mkdir(path.join(making, 'upper'), { recursive: true, mode: 0o755 });
         await mkdir(path.join(making, 'work'), { mode: 0o700 });
         await applyRootAttributes(path.join(making, 'upper'), root);
         await writeInfo(path.join(making, 'snapshot.json'), info);
-        if (!info.volatile) await syncDirectory(making);
         await rename(making, this.#directory(key));
-        if (!info.volatile) await syncDirectory(path.join(this.#data, 'snapshots'));
+        making = this.#directory(key);
+        // All at once, which costs one commit of the file system's journal. What a power loss cuts short goes by `discardBroken`.
+        const made = [path.join(making, 'snapshot.json'), making, path.join(this.#data, 'snapshots')];
+        if (!info.volatile) await Promise.all(made.map(syncDirectory));
       } catch (error) {
         await removeTree(making);
         if (isErrorCode(error, 'ENOTEMPTY', 'EEXIST')) throw alreadyExists(key);
@@ -177,8 +179,8 @@ export class OverlaySnapshotter implements Snapshotter {
         throw error;
       }
       // A volatile one that a power loss brings back is removed again by whoever keeps the records.
-      if (info?.volatile !== true) await syncDirectory(path.join(this.#data, 'snapshots'));
-      await removeTree(removing);
+      const gone = info?.volatile === true ? undefined : syncDirectory(path.join(this.#data, 'snapshots'));
+      await Promise.all([gone, removeTree(removing)]);
     });
   }
 
@@ -219,7 +221,7 @@ export class OverlaySnapshotter implements Snapshotter {
     for (const name of await readdir(views)) await rmdir(path.join(views, name));
   }
 
-  /** Removes snapshots whose record a power loss has destroyed; only volatile ones can be. */
+  /** Removes snapshots whose record a power loss has destroyed: volatile ones, and those whose making was cut short. */
   async discardBroken(): Promise<void> {
     for (const key of await readdir(path.join(this.#data, 'snapshots'))) {
       if ((await this.#read(key)) === undefined) await this.remove(key);
@@ -291,7 +293,8 @@ export class OverlaySnapshotter implements Snapshotter {
 
   async #read(key: string): Promise<SnapshotInfo | undefined> {
     const text = await readTextIfPresent(path.join(this.#directory(key), 'snapshot.json'));
-    if (text === undefined || text === '') return undefined;
+    // A power loss may leave a file's name without its content: empty, or zeros.
+    if (text === undefined || text === '' || text.startsWith('\0')) return undefined;
     const { diffIds, volatile } = JSON.parse(text) as { diffIds: string[]; volatile: boolean };
     return { key, diffIds: diffIds.map(parseDigest), volatile };
   }
@@ -339,7 +342,6 @@ function mountedNames(mounts: readonly MountInfo[], directory: string): string[]
 async function writeInfo(file: string, info: SnapshotInfo): Promise<void> {
   await using handle = await open(file, 'wx', 0o600);
   await handle.writeFile(JSON.stringify({ diffIds: info.diffIds, volatile: info.volatile }));
-  if (!info.volatile) await handle.sync();
 }
 
 /** `/` of an overlay shows the attributes of its upper directory: they must be those of the layers. */
