@@ -6,6 +6,7 @@ import type { Logger } from '../base/log.ts';
 import { parseJsonObject } from '../formats/oci/manifest.ts';
 import { collect } from '../base/streams.ts';
 import { errorReply } from './errors.ts';
+import { streamTypes } from './multiplex.ts';
 import {
   formatVersion,
   maximumVersion,
@@ -129,7 +130,8 @@ function jsonProblem(content: Buffer): string {
     return 'invalid JSON: expected an object';
   } catch (error) {
     const text = error instanceof Error ? error.message : '';
-    return /end of JSON input/.test(text) ? 'invalid JSON: unexpected EOF' : `invalid JSON: ${text}`;
+    if (/end of JSON input/.test(text)) return 'invalid JSON: unexpected EOF';
+    return /after JSON/.test(text) ? 'unexpected content after JSON' : `invalid JSON: ${text}`;
   }
 }
 
@@ -214,7 +216,7 @@ class Reply implements ApiReply {
     const socket = this.#upgraded ?? this.#request.socket;
     const head = this.#upgraded
       ? `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n`
-      : `HTTP/1.1 200 OK\r\nContent-Type: ${contentType}\r\n`;
+      : `HTTP/1.1 200 OK\r\nContent-Type: ${streamTypes.raw}\r\n`;
     const common = ['Api-Version', 'Docker-Experimental', 'Ostype', 'Server'].map(
       (name) => `${name}: ${String(this.#response.getHeader(name))}\r\n`,
     );
@@ -236,7 +238,11 @@ class Reply implements ApiReply {
 
   /** Answers with an error, or cuts the connection when an answer has begun. */
   fail(status: number, message: string): void {
-    if (this.#hijacked) return;
+    if (this.#hijacked) {
+      // The bytes are the stream's: all that can be told is that it is over.
+      (this.#upgraded ?? this.#request.socket).destroy();
+      return;
+    }
     if (this.#response.headersSent) {
       this.#response.destroy();
       return;

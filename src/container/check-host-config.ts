@@ -1,6 +1,8 @@
 import { EngineError } from '../base/errors.ts';
 import type { ContainerConfig } from '../formats/engine-api/container-config.ts';
 import type { HostConfig } from '../formats/engine-api/host-config.ts';
+import { capabilityNames } from '../runtime/spec/capabilities.ts';
+import { checkLimits } from './check-limits.ts';
 import { parseSignal } from './signals.ts';
 
 /** What this engine has to offer a container. */
@@ -9,8 +11,6 @@ export interface EngineAbilities {
   readonly defaultRuntime: string;
   readonly cgroupVersion: 1 | 2;
 }
-
-const minimumMemoryBytes = 6 << 20;
 
 /**
  * Refuses what cannot be done: contradictions in docker's words, and options that are not served, so that none is ignored.
@@ -32,15 +32,19 @@ export function checkHostConfig(hostConfig: HostConfig, config: ContainerConfig,
     refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'");
   }
   if (hostConfig.AutoRemove && policy.Name !== 'no') refuse("can't create 'AutoRemove' container with restart policy");
-  if (hostConfig.Memory !== 0 && hostConfig.Memory < minimumMemoryBytes) refuse('Minimum memory limit allowed is 6MB');
-  if (hostConfig.Memory > 0 && hostConfig.MemorySwap > 0 && hostConfig.MemorySwap < hostConfig.Memory) {
-    refuse('Minimum memoryswap limit should be larger than memory limit, see usage');
+  checkLimits(hostConfig);
+  checkModes(hostConfig, refuse);
+  const unknown = (hostConfig.CapAdd ?? [])
+    .concat(hostConfig.CapDrop ?? [])
+    .map(capabilityName)
+    .find(isUnknownCapability);
+  if (unknown !== undefined) {
+    const which = (hostConfig.CapAdd ?? []).map(capabilityName).includes(unknown) ? 'CapAdd' : 'CapDrop';
+    refuse(`invalid ${which}: unknown capability: "${unknown}"`);
   }
-  if (hostConfig.Memory === 0 && hostConfig.MemorySwap > 0)
-    refuse('You should always set the Memory limit when using Memoryswap limit, see usage');
-  if (hostConfig.NanoCpus > 0 && (hostConfig.CpuPeriod > 0 || hostConfig.CpuQuota > 0)) {
-    refuse('Conflicting options: Nano CPUs and CPU Period cannot both be set');
-  }
+  const wrongHost = (hostConfig.ExtraHosts ?? []).find((host) => !/^[^:=]+[:=].+$/.test(host));
+  if (wrongHost !== undefined) refuse(`bad format for add-host: "${wrongHost}"`);
+  checkLogOptions(hostConfig, refuse);
   if (config.StopSignal !== undefined && parseSignal(config.StopSignal) === undefined)
     refuse(`invalid signal: ${config.StopSignal}`);
   if (hostConfig.Runtime !== '' && !abilities.runtimes.includes(hostConfig.Runtime)) {
@@ -50,6 +54,37 @@ export function checkHostConfig(hostConfig: HostConfig, config: ContainerConfig,
     if (variable === '' || variable.startsWith('=')) refuse(`invalid environment variable: ${variable}`);
   }
   refuseUnserved(hostConfig);
+}
+
+type Refuse = (message: string) => never;
+
+/** Words that no engine knows; what docker knows and this engine does not serve is told apart from them. */
+function checkModes(hostConfig: HostConfig, refuse: Refuse): void {
+  const { NetworkMode, IpcMode, PidMode, UTSMode, CgroupnsMode, Isolation } = hostConfig;
+  if (NetworkMode === 'container:') refuse('invalid network mode: invalid container format container:<name|id>');
+  if (!/^(private|shareable|host|none|container:.+)$/.test(IpcMode)) refuse(`invalid IPC mode: ${IpcMode}`);
+  if (!/^(|host|container:.+)$/.test(PidMode)) refuse(`invalid PID mode: ${PidMode}`);
+  if (!['', 'host'].includes(UTSMode)) refuse(`invalid UTS mode: ${UTSMode}`);
+  if (!['private', 'host'].includes(CgroupnsMode)) refuse(`invalid cgroup namespace mode: ${CgroupnsMode}`);
+  if (!['', 'default'].includes(Isolation)) refuse(`invalid isolation (${Isolation}): linux only supports 'default'`);
+}
+
+function capabilityName(text: string): string {
+  const name = text.toUpperCase();
+  return name === 'ALL' || name.startsWith('CAP_') ? name : `CAP_${name}`;
+}
+
+function isUnknownCapability(name: string): boolean {
+  return name !== 'ALL' && !capabilityNames.includes(name);
+}
+
+const jsonFileOptions = ['max-file', 'max-size', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag'];
+
+function checkLogOptions({ LogConfig }: HostConfig, refuse: Refuse): void {
+  if (LogConfig.Type !== 'json-file') return;
+  const known = [...jsonFileOptions, 'mode', 'max-buffer-size', 'cache-disabled'];
+  const wrong = Object.keys(LogConfig.Config ?? {}).find((name) => !known.includes(name) && !name.startsWith('cache-'));
+  if (wrong !== undefined) refuse(`unknown log opt '${wrong}' for json-file log driver`);
 }
 
 /** The options that are not served yet; docs/compatibility.md lists them. */
@@ -63,11 +98,9 @@ function refuseUnserved(hostConfig: HostConfig): void {
     [Object.keys(hostConfig.StorageOpt ?? {}).length > 0, 'storage-opt'],
     [(hostConfig.DeviceRequests ?? []).length > 0, 'device requests'],
     [hostConfig.UsernsMode !== '' && hostConfig.UsernsMode !== 'host', `user namespace mode ${hostConfig.UsernsMode}`],
-    [!['', 'default'].includes(hostConfig.Isolation), `isolation ${hostConfig.Isolation}`],
     [hostConfig.ContainerIDFile !== '' && !hostConfig.ContainerIDFile.startsWith('/'), 'relative container id files'],
     [!['private', 'shareable', 'host', 'none'].includes(hostConfig.IpcMode), `ipc mode ${hostConfig.IpcMode}`],
     [!['', 'host'].includes(hostConfig.PidMode), `pid mode ${hostConfig.PidMode}`],
-    [!['', 'host'].includes(hostConfig.UTSMode), `uts mode ${hostConfig.UTSMode}`],
     [hostConfig.CpuRealtimePeriod !== 0 || hostConfig.CpuRealtimeRuntime !== 0, 'real-time CPU scheduling'],
     [hostConfig.Init === true, 'an init process'],
   ];

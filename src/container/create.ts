@@ -18,6 +18,7 @@ import { requestedMounts } from './mount-requests.ts';
 import { checkName, generateName } from './names.ts';
 import { portRequests } from './port-requests.ts';
 import type { ContainerMount, ContainerRecord } from './record.ts';
+import { parseSecurityOptions } from './spec-input.ts';
 
 /** What a container is made of: the image's side. */
 export interface ContainerImage {
@@ -51,6 +52,7 @@ export async function createContainer(context: ContainerContext, request: Create
   checkHostConfig(hostConfig, config, context.abilities);
   const args = programOf(config);
   portRequests(config, hostConfig);
+  parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const mounts = requestedMounts(hostConfig);
   if (config.Volumes !== null) refuseVolumes(config.Volumes, mounts);
   if (config.WorkingDir !== '' && !path.isAbsolute(config.WorkingDir)) {

@@ -136,14 +136,17 @@ export function cgroupOf(context: ContainerContext, instance: ContainerInstance)
 export async function stopContainer(
   context: ContainerContext,
   instance: ContainerInstance,
-  options: { readonly timeoutSeconds?: number; readonly signal?: string },
+  options: { readonly timeoutSeconds?: number; readonly signal?: string; readonly reference?: string },
 ): Promise<void> {
   const { config, state } = instance.record;
   if (state.status === 'restarting') return abandonRestart(context, instance);
   if (!isRunning(state)) throw new EngineError('notModified', 'container is already stopped');
   const signalText = options.signal ?? config.StopSignal ?? 'SIGTERM';
   const signal = parseSignal(signalText);
-  if (signal === undefined) throw new EngineError('invalidArgument', `invalid signal: ${signalText}`);
+  if (signal === undefined) {
+    const what = options.reference ?? instance.record.name;
+    throw new EngineError('invalidArgument', `cannot stop container: ${what}: invalid signal: ${signalText}`);
+  }
   const timeoutSeconds = options.timeoutSeconds ?? config.StopTimeout ?? 10;
   const ended = instance.wait('next-exit').then(() => true);
   await instance.queue.run(async () => {
@@ -159,6 +162,7 @@ export async function stopContainer(
     await instance.queue.run(() =>
       isRunning(instance.record.state) ? deliver(context, instance, killSignal) : Promise.resolve(),
     );
+    publishContainerEvent(context, 'kill', instance.record, { signal: String(killSignal) });
     await ended;
   }
   publishContainerEvent(context, 'stop', instance.record);
@@ -251,8 +255,10 @@ export async function removeStopped(context: ContainerContext, instance: Contain
   instance.cancelRestart?.();
   if (record.state.status !== 'removing') context.registry.apply(instance, { type: 'removing' });
   try {
-    await context.snapshotter.remove(record.id);
-    await rm(path.join(context.dataDirectory, record.id), { recursive: true, force: true });
+    await Promise.all([
+      context.snapshotter.remove(record.id),
+      rm(path.join(context.dataDirectory, record.id), { recursive: true, force: true }),
+    ]);
     const orphans = await context.registry.remove(instance);
     await context.collect(orphans);
   } catch (error) {

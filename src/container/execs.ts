@@ -53,7 +53,7 @@ export class Execs {
     if (container.record.state.status !== 'paused') return;
     throw new EngineError(
       'conflict',
-      `container ${container.record.name} is paused, unpause the container before exec`,
+      `Container ${container.record.name} is paused, unpause the container before exec`,
     );
   }
 

@@ -32,7 +32,7 @@ function invalid(spec: string, why: string): never {
 
 function parseBind(spec: string): ContainerMount {
   const [source = '', destination, mode = '', ...more] = spec.split(':');
-  if (destination === undefined || more.length > 0 || source === '') return invalid(spec, '');
+  if (destination === undefined || destination === '' || more.length > 0 || source === '') return invalid(spec, '');
   if (!path.isAbsolute(source)) return refuseVolume(source);
   let readOnly = false;
   let propagation = 'rprivate';
@@ -67,7 +67,9 @@ function cleanDestination(destination: string, spec: string): string {
     );
   }
   const cleaned = path.normalize(destination).replace(/(?!^)\/+$/, '');
-  return cleaned === '/' ? invalid(spec, "destination can't be '/'") : cleaned;
+  return cleaned === '/'
+    ? invalid(spec, `invalid mount config for type "bind": invalid specification: destination can't be '/'`)
+    : cleaned;
 }
 
 function parseMount(request: MountRequest): ContainerMount {
@@ -110,7 +112,7 @@ function parseMount(request: MountRequest): ContainerMount {
     case 'volume':
       return refuseVolume(request.Source);
     default:
-      throw new EngineError('invalidArgument', `mount type unknown: "${request.Type}"`);
+      return fail('mount type unknown');
   }
 }
 

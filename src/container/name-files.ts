@@ -56,7 +56,12 @@ async function hostsFile(record: ContainerRecord): Promise<string> {
 }
 
 async function resolverFile(record: ContainerRecord): Promise<string> {
-  const { Dns, DnsSearch, DnsOptions, NetworkMode } = record.hostConfig;
+  const { NetworkMode } = record.hostConfig;
+  const [Dns, DnsSearch, DnsOptions] = [
+    record.hostConfig.Dns ?? [],
+    record.hostConfig.DnsSearch ?? [],
+    record.hostConfig.DnsOptions ?? [],
+  ];
   const host = await readIfPresent('/etc/resolv.conf');
   if (NetworkMode === 'host' && Dns.length + DnsSearch.length + DnsOptions.length === 0) return host;
   const lines = host.split('\n').map((line) => line.trim());

@@ -101,13 +101,15 @@ function namespacesOf({ hostConfig, network }: ContainerRecord): NamespacesInput
   };
 }
 
-interface SecurityOptions {
+/** What `--security-opt` asks for. */
+export interface SecurityOptions {
   readonly seccomp?: string;
   readonly noNewPrivileges: boolean;
   readonly unconfinedPaths: boolean;
 }
 
-function parseSecurityOptions(options: readonly string[]): SecurityOptions {
+/** Reads `--security-opt`. @throws {EngineError} invalidArgument in docker's words */
+export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let parsed: SecurityOptions = { noNewPrivileges: false, unconfinedPaths: false };
   for (const option of options) {
     const [name, value] = splitOption(option);
@@ -115,7 +117,11 @@ function parseSecurityOptions(options: readonly string[]): SecurityOptions {
     else if (name === 'seccomp' && value !== undefined) parsed = { ...parsed, seccomp: value };
     else if (name === 'systempaths' && value === 'unconfined') parsed = { ...parsed, unconfinedPaths: true };
     else if ((name === 'apparmor' && value === 'unconfined') || (name === 'label' && value === 'disable')) continue;
-    else throw new EngineError('invalidArgument', `invalid --security-opt: ${JSON.stringify(option)}`);
+    else
+      throw new EngineError(
+        'invalidArgument',
+        `invalid --security-opt ${value === undefined ? 1 : 2}: ${JSON.stringify(option)}`,
+      );
   }
   return parsed;
 }

@@ -17,7 +17,10 @@ export async function attachContainer(
   request: AttachRequest,
 ): Promise<Attachment | undefined> {
   if (instance.record.state.status === 'paused') {
-    throw new EngineError('conflict', `container ${instance.record.id} is paused, unpause the container before attach`);
+    throw new EngineError(
+      'conflict',
+      `container ${instance.record.name} is paused, unpause the container before attach`,
+    );
   }
   publishContainerEvent(context, 'attach', instance.record);
   if (!isRunning(instance.record.state)) return instance.attachments.join(request);

@@ -25,7 +25,8 @@ export const containerFilters: readonly string[] = [
   'volume',
 ];
 
-const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
+const statuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+const healths = ['none', 'starting', 'healthy', 'unhealthy'];
 
 /**
  * Returns the containers that a list asks for, newest first: running ones only, unless `all`, `limit` or a filter on the state
@@ -61,13 +62,21 @@ function testOf(registry: ContainerRegistry, images: ImageStore, name: string, v
       return ({ config }) => values.every((value) => hasLabel(config.Labels, value));
     case 'status': {
       const wrong = values.find((value) => !statuses.includes(value));
-      if (wrong !== undefined) throw new EngineError('invalidArgument', `invalid filter 'status=${wrong}'`);
+      if (wrong !== undefined)
+        throw new EngineError(
+          'invalidArgument',
+          `invalid filter 'status=${wrong}': invalid value for state (${wrong}): must be one of ${statuses.join(', ')}`,
+        );
       return ({ state }) => values.includes(state.status);
     }
     case 'exited': {
+      const wrong = values.find((value) => !/^[+-]?\d{1,15}$/.test(value));
+      if (wrong !== undefined)
+        throw new EngineError(
+          'invalidArgument',
+          `invalid filter 'exited=${wrong}': strconv.Atoi: parsing ${JSON.stringify(wrong)}: invalid syntax`,
+        );
       const codes = values.map(Number);
-      if (codes.some((code) => !Number.isInteger(code)))
-        throw new EngineError('invalidArgument', `invalid filter 'exited=${values.join(',')}'`);
       return ({ state }) => state.status === 'exited' && codes.includes(state.exitCode);
     }
     case 'ancestor': {
@@ -99,8 +108,15 @@ function testOf(registry: ContainerRegistry, images: ImageStore, name: string, v
           const [number = '', protocol = 'tcp'] = port.split('/');
           return values.some((value) => matchesPort(value, Number(number), protocol));
         });
-    case 'health':
+    case 'health': {
+      const wrong = values.find((value) => !healths.includes(value));
+      if (wrong !== undefined)
+        throw new EngineError(
+          'invalidArgument',
+          `invalid filter 'health=${wrong}': invalid value for health (${wrong}): must be one of ${healths.join(', ')}`,
+        );
       return () => values.includes('none');
+    }
     default: {
       // Tasks belong to a swarm; no container here does.
       const wanted = booleanOf(name, values);

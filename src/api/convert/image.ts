@@ -61,7 +61,6 @@ export function inspectImage(
     Created: config.created ?? '',
     DockerVersion: '',
     Author: config.author ?? '',
-    ...(atLeast(options.version, 45) ? {} : { Container: '', ContainerConfig: null }),
     Architecture: config.platform.architecture,
     ...(variant === undefined ? {} : { Variant: variant }),
     Os: config.platform.os,
@@ -71,9 +70,22 @@ export function inspectImage(
     RootFS: { Type: 'layers', ...(image.diffIds.length > 0 ? { Layers: image.diffIds } : {}) },
     Metadata: { LastTagTime: options.lastTagTime ?? '0001-01-01T00:00:00Z' },
     ...(atLeast(options.version, 48) ? { Descriptor: image.descriptor } : {}),
-    Config: inspectRunConfig(config.config),
+    Config: { ...(atLeast(options.version, 50) ? {} : containerFields), ...inspectRunConfig(config.config) },
   };
 }
+
+/** What docker's image configurations carried along from containers before 1.50. */
+const containerFields = {
+  Hostname: '',
+  Domainname: '',
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Image: '',
+};
 
 function inspectRunConfig(config: RunConfig): object {
   const { Cmd, Entrypoint, Env, Labels, OnBuild, User, Volumes, WorkingDir, ...rest } = config;

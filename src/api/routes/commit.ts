@@ -2,7 +2,6 @@ import { EngineError } from '../../base/errors.ts';
 import { pauseContainer } from '../../container/end.ts';
 import { publishContainerEvent } from '../../container/context.ts';
 import { isRunning } from '../../container/lifecycle.ts';
-import { commandText } from '../convert/container.ts';
 import { parseContainerConfig } from '../../formats/engine-api/container-config.ts';
 import type { RunConfig } from '../../formats/oci/config.ts';
 import { formatFamiliar } from '../../formats/oci/reference.ts';
@@ -51,7 +50,7 @@ async function commit(services: EngineServices, request: ApiRequest, reply: ApiR
       config,
       author: query.get('author') ?? '',
       comment,
-      createdBy: commandText(record.args),
+      createdBy: record.args.join(' '),
       ...(reference ? { reference } : {}),
       actor: 'api',
       signal,

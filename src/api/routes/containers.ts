@@ -1,4 +1,4 @@
-import { EngineError } from '../../base/errors.ts';
+import { EngineError, messageOf } from '../../base/errors.ts';
 import { attachContainer, listProcesses, resizeContainer } from '../../container/streams.ts';
 import { checkName } from '../../container/names.ts';
 import { renameContainer } from '../../container/containers.ts';
@@ -40,6 +40,12 @@ import { replayLogs, streamLogs } from './logs.ts';
 export function containerRoutes(services: EngineServices): readonly Route[] {
   const context = services.containers;
   const find = ({ params }: ApiRequest): ContainerInstance => context.registry.get(params['id'] ?? '');
+  const findToKill = (request: ApiRequest): ContainerInstance => {
+    const instance = context.registry.find(named(request));
+    if (instance) return instance;
+    const name = named(request);
+    throw new EngineError('notFound', `cannot kill container: ${name}: No such container: ${name}`);
+  };
   const named = ({ params }: ApiRequest): string => params['id'] ?? '';
   return [
     { method: 'GET', path: '/containers/json', handler: (request, reply) => listContainers(services, request, reply) },
@@ -103,7 +109,7 @@ export function containerRoutes(services: EngineServices): readonly Route[] {
       method: 'POST',
       path: '/containers/{id}/kill',
       handler: async (request, reply) => {
-        await killContainer(context, find(request), request.query.get('signal') ?? '', named(request));
+        await killContainer(context, findToKill(request), request.query.get('signal') ?? '', named(request));
         reply.empty(204);
       },
     },
@@ -162,10 +168,14 @@ export function terminalSize({ query }: ApiRequest): { rows: number; columns: nu
   return { rows: read('h', 'height'), columns: read('w', 'width') };
 }
 
-function stopOptions({ query }: ApiRequest): { timeoutSeconds?: number; signal?: string } {
+function stopOptions({ params, query }: ApiRequest): { reference: string; timeoutSeconds?: number; signal?: string } {
   const timeoutSeconds = queryInteger(query, 't');
   const signal = query.get('signal') ?? '';
-  return { ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }), ...(signal === '' ? {} : { signal }) };
+  return {
+    reference: params['id'] ?? '',
+    ...(timeoutSeconds === undefined ? {} : { timeoutSeconds }),
+    ...(signal === '' ? {} : { signal }),
+  };
 }
 
 async function listContainers(
@@ -209,6 +219,9 @@ async function containerSizes(
 }
 
 async function create(services: EngineServices, request: ApiRequest, reply: ApiReply): Promise<void> {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  if (encoding === undefined && Number(length ?? 0) === 0)
+    throw new EngineError('invalidArgument', 'invalid JSON: got EOF while reading request body');
   const body = await request.body();
   if (Object.keys(body).length === 0)
     throw new EngineError('invalidArgument', 'config cannot be empty in order to create a container');
@@ -259,6 +272,14 @@ async function inspect(
   reply.json(200, inspectContainer(instance, around));
 }
 
+function checkNewName(text: string): string {
+  try {
+    return checkName(text.startsWith('/') ? text : `/${text}`);
+  } catch (error) {
+    throw new EngineError('invalidArgument', `Error when allocating new name: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 async function rename(
   services: EngineServices,
   instance: ContainerInstance,
@@ -267,7 +288,7 @@ async function rename(
 ): Promise<void> {
   const text = query.get('name') ?? '';
   if (text === '') throw new EngineError('invalidArgument', 'Neither old nor new names may be empty');
-  const name = checkName(text);
+  const name = checkNewName(text);
   if (name === instance.record.name) {
     throw new EngineError('invalidArgument', 'Renaming a container with the same name as its current name');
   }
@@ -377,6 +398,10 @@ async function attach(
     stdout: queryFlag(query, 'stdout'),
     stderr: queryFlag(query, 'stderr'),
   };
+  if (instance.record.state.status === 'paused') {
+    const name = request.params['id'] ?? '';
+    throw new EngineError('conflict', `container ${name} is paused, unpause the container before attach`);
+  }
   // Joined before the answer: the client starts the container next.
   const joined = queryFlag(query, 'stream') ? attachContainer(services.containers, instance, wanted) : undefined;
   joined?.catch(() => undefined);

@@ -42,6 +42,8 @@ async function create({ containers, execs }: EngineServices, request: ApiRequest
     User: text(),
     WorkingDir: text(),
   });
+  if (read.DetachKeys !== '' && !parseDetachKeys(read.DetachKeys))
+    throw new EngineError('invalidArgument', `Invalid escape keys (${read.DetachKeys}) provided`);
   const record = execs.create(instance, {
     command: read.Cmd ?? [],
     user: read.User,
@@ -112,7 +114,7 @@ export function inspectExec({ id, containerId, config, state, pid, exitCode }: E
     OpenStdin: config.streams.stdin,
     OpenStderr: config.streams.stderr,
     OpenStdout: config.streams.stdout,
-    CanRemove: state === 'exited',
+    CanRemove: false,
     ContainerID: containerId,
     DetachKeys: config.detachKeys ?? '',
     Pid: pid,

@@ -114,8 +114,7 @@ async function tag(services: EngineServices, { params, query }: ApiRequest, repl
 /** Reads where a tag or commit goes. @throws {EngineError} invalidArgument in docker's words */
 export function targetReference(repository: string, tagName: string): Reference {
   const reference = parseReference(repository);
-  if (reference.digest !== undefined)
-    throw new EngineError('invalidArgument', 'refusing to create a tag with a digest reference');
+  if (reference.digest !== undefined) throw new EngineError('invalidArgument', 'cannot import digest reference');
   if (tagName === '') return withDefaultTag(reference);
   if (!isTag(tagName)) throw new EngineError('invalidArgument', 'invalid tag format');
   return { registry: reference.registry, repository: reference.repository, tag: tagName };

@@ -107,6 +107,7 @@ function infoDocument(services: EngineServices, version: ApiVersion): object {
     IPv4Forwarding: true,
     Debug: false,
     NFd: -1,
+    ...(facts.cgroupVersion === 1 ? { KernelMemoryTCP: true } : {}),
     OomKillDisable: facts.cgroupVersion === 1,
     NGoroutines: -1,
     SystemTime: clock.now().toISOString(),

@@ -60,9 +60,9 @@ export interface HostConfig {
   readonly CapAdd: readonly string[] | null;
   readonly CapDrop: readonly string[] | null;
   readonly CgroupnsMode: string;
-  readonly Dns: readonly string[];
-  readonly DnsOptions: readonly string[];
-  readonly DnsSearch: readonly string[];
+  readonly Dns: readonly string[] | null;
+  readonly DnsOptions: readonly string[] | null;
+  readonly DnsSearch: readonly string[] | null;
   readonly ExtraHosts: readonly string[] | null;
   readonly GroupAdd: readonly string[] | null;
   readonly IpcMode: string;
@@ -133,8 +133,6 @@ const masked = [
 ] as const;
 const readOnly = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'] as const;
 
-const emptyStrings = (value: unknown, name: string): readonly string[] => field.strings(value, name) ?? [];
-
 const rateDevices = field.list((item) => field.readFields(item, { Path: field.text(), Rate: field.integer() }));
 
 /** The fields of a HostConfig in the order in which the daemon shows them. */
@@ -155,9 +153,9 @@ const table = {
   CapAdd: field.stringOrStrings,
   CapDrop: field.stringOrStrings,
   CgroupnsMode: field.text(),
-  Dns: emptyStrings,
-  DnsOptions: emptyStrings,
-  DnsSearch: emptyStrings,
+  Dns: field.strings,
+  DnsOptions: field.strings,
+  DnsSearch: field.strings,
   ExtraHosts: field.strings,
   GroupAdd: field.strings,
   IpcMode: field.text(),
@@ -248,15 +246,8 @@ export function parseHostConfig(value: unknown): HostConfig {
     NetworkMode: read.NetworkMode === '' || read.NetworkMode === 'default' ? 'bridge' : read.NetworkMode,
     RestartPolicy: { Name: read.RestartPolicy.Name || 'no', MaximumRetryCount: read.RestartPolicy.MaximumRetryCount },
     IpcMode: read.IpcMode || 'private',
-    ShmSize: read.ShmSize > 0 ? read.ShmSize : 64 << 20,
+    ShmSize: read.ShmSize === 0 ? 64 << 20 : read.ShmSize,
     OomKillDisable: read.OomKillDisable ?? false,
-    Devices: read.Devices ?? [],
-    Ulimits: read.Ulimits ?? [],
-    BlkioWeightDevice: read.BlkioWeightDevice ?? [],
-    BlkioDeviceReadBps: read.BlkioDeviceReadBps ?? [],
-    BlkioDeviceWriteBps: read.BlkioDeviceWriteBps ?? [],
-    BlkioDeviceReadIOps: read.BlkioDeviceReadIOps ?? [],
-    BlkioDeviceWriteIOps: read.BlkioDeviceWriteIOps ?? [],
     MaskedPaths: read.MaskedPaths ?? (read.Privileged ? null : masked),
     ReadonlyPaths: read.ReadonlyPaths ?? (read.Privileged ? null : readOnly),
   };
