@@ -105,7 +105,7 @@ export class EngineClient {
   async *stream(method: string, path: string, options: RequestOptions = {}): AsyncGenerator<JsonObject, void, void> {
     using response = await this.open(method, path, options);
     for await (const line of lines(response.body)) {
-      const value: unknown = JSON.parse(line);
+      const value: unknown = JSON.parse(line, exactNumber);
       if (isJsonObject(value)) yield value;
     }
   }
@@ -153,6 +153,13 @@ export function compareVersions(left: string, right: string): number {
   const [leftMajor = 0, leftMinor = 0] = parse(left);
   const [rightMajor = 0, rightMinor = 0] = parse(right);
   return leftMajor - rightMajor || leftMinor - rightMinor;
+}
+
+/** Nanoseconds since 1970 do not fit into a number: whole numbers that are too large become `bigint`. */
+function exactNumber(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source;
+  const isTooLarge = typeof value === 'number' && !Number.isSafeInteger(value) && source !== undefined;
+  return isTooLarge && /^-?\d+$/.test(source) ? BigInt(source) : value;
 }
 
 async function refusalOf(response: HttpResponse): Promise<EngineResponseError> {
