@@ -21,22 +21,18 @@ await build({
   target: 'node26',
   format: 'esm',
   legalComments: 'none',
-  // The servers are loaded only by the commands that run them.
+  // The servers, and what reads the user's configuration, are loaded only by the commands that need them.
   external: ['../daemon/*', '../hub/*', 'koffi', 'pino', 'kysely'],
   plugins: [
     {
       name: 'built-servers',
       setup: (bundle) => {
-        bundle.onResolve({ filter: /^\.\.\/(daemon|hub)\/.*\.ts$/ }, ({ path: file }) => ({
+        bundle.onResolve({ filter: /^\.\.\/(daemon|hub|config)\/.*\.ts$/ }, ({ path: file }) => ({
           path: file.replace(/\.ts$/, '.js'),
           external: true,
         }));
       },
     },
   ],
-  banner: {
-    // commander is CommonJS inside.
-    js: "import { createRequire as slipwayCreateRequire } from 'node:module'; const require = slipwayCreateRequire(import.meta.url);",
-  },
   logLevel: 'warning',
 });

@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { EngineClient } from '../client/engine-client.ts';
 import { parseEndpoint } from '../client/endpoint.ts';
-import { DockerConfig, dockerConfigPath } from '../config/docker-config.ts';
+import type { DockerConfig } from '../config/docker-config.ts';
 import { messageOf } from '../base/errors.ts';
 import { CommandError } from './command-error.ts';
 
@@ -19,7 +19,6 @@ const defaultHost = 'unix:///run/slipway/slipway.sock';
 /** The surroundings of a command: the engine it talks to, the user's configuration, the terminal. */
 export class Session {
   readonly environment: NodeJS.ProcessEnv;
-  readonly configFile: string;
   readonly #options: SessionOptions;
   #engine: EngineClient | undefined;
   #config: Promise<DockerConfig> | undefined;
@@ -27,8 +26,6 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.environment = options.environment;
-    const directory = options.configDirectory;
-    this.configFile = directory === undefined ? dockerConfigPath(options.environment) : `${directory}/config.json`;
   }
 
   /** Where the engine listens, as the user wrote it. */
@@ -54,10 +51,22 @@ export class Session {
     return this.#engine;
   }
 
+  /** The path of the user's `config.json`. */
+  async configFile(): Promise<string> {
+    const { configDirectory } = this.#options;
+    if (configDirectory !== undefined) return `${configDirectory}/config.json`;
+    return (await loadConfigModule()).dockerConfigPath(this.environment);
+  }
+
   /** The user's `config.json`, read once. */
   config(): Promise<DockerConfig> {
-    this.#config ??= DockerConfig.read(this.configFile);
+    this.#config ??= this.#readConfig();
     return this.#config;
+  }
+
+  async #readConfig(): Promise<DockerConfig> {
+    const { DockerConfig: reader } = await loadConfigModule();
+    return reader.read(await this.configFile());
   }
 
   /** A text of `config.json`, such as a format that the user prefers. */
@@ -75,6 +84,11 @@ export class Session {
   warn(text: string): void {
     process.stderr.write(text);
   }
+}
+
+/** Most commands need no configuration, and its module brings credential helpers along. */
+function loadConfigModule(): Promise<typeof import('../config/docker-config.ts')> {
+  return import('../config/docker-config.ts');
 }
 
 /** Whether a standard stream is a terminal. */

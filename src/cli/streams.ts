@@ -15,7 +15,7 @@ export interface StreamOptions {
  */
 export async function carryStreams(stream: HijackedStream, { stdin, tty }: StreamOptions): Promise<void> {
   const raw = tty && stdin && isTerminal('stdin');
-  if (raw) process.stdin.setRawMode(true);
+  if (raw) await makeRaw();
   try {
     if (stdin) sendInput(stream);
     await writeOutput(stream.output, tty || !stream.multiplexed);
@@ -24,6 +24,17 @@ export async function carryStreams(stream: HijackedStream, { stdin, tty }: Strea
     if (stdin) process.stdin.destroy();
     stream[Symbol.dispose]();
   }
+}
+
+/**
+ * Lets every key go to the process, and its output come as it is. Node's raw mode still turns line feeds into carriage returns and line
+ * feeds; leaving it brings everything back.
+ */
+async function makeRaw(): Promise<void> {
+  process.stdin.setRawMode(true);
+  const { spawnSync } = await import('node:child_process');
+  // Where there is no stty, lines end in one carriage return more.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
 }
 
 /** Writes output to our stdout and stderr, as fast as they take it. */

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import type { DockerCredentials } from '../../config/docker-config.ts';
 import type { Command, Invocation } from '../command.ts';
 import { CommandError } from '../command-error.ts';
@@ -48,7 +47,7 @@ async function login(invocation: Invocation): Promise<number> {
   await config.store(registry, token === '' ? { username, password } : { username, identityToken: token });
   if (config.keepsPlainText(registry)) {
     session.warn(
-      `\nWARNING! Your credentials are stored unencrypted in '${session.configFile}'.\nConfigure a credential helper to remove this warning. See\nhttps://docs.docker.com/go/credential-store/\n\n`,
+      `\nWARNING! Your credentials are stored unencrypted in '${await session.configFile()}'.\nConfigure a credential helper to remove this warning. See\nhttps://docs.docker.com/go/credential-store/\n\n`,
     );
   }
   session.print(`${textOf(answer['Status'])}\n`);
@@ -103,6 +102,7 @@ async function readAll(): Promise<string> {
 
 async function ask(prompt: string, echo: 'shown' | 'hidden'): Promise<string> {
   process.stdout.write(prompt);
+  const { createInterface } = await import('node:readline');
   const output = echo === 'shown' ? process.stdout : undefined;
   const lines = createInterface({ input: process.stdin, terminal: true, ...(output ? { output } : {}) });
   try {

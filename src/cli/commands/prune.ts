@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import type { Command, Invocation } from '../command.ts';
 import { CommandError } from '../command-error.ts';
 import { flag, type Flag } from '../flags/flag.ts';
@@ -61,6 +60,7 @@ function formatReport(lines: readonly string[], reclaimed: number): string {
 async function confirm({ session, flags: given }: Invocation, warning: string): Promise<void> {
   if (given.bool('force')) return;
   session.print(`${warning}\nAre you sure you want to continue? [y/N] `);
+  const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: process.stdin });
   let answer = '';
   for await (const line of lines) {
