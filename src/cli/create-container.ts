@@ -74,9 +74,10 @@ async function createOrPull(
   }
 }
 
-/** Returns the image's full name; `undefined` for an id, which cannot be pulled. */
+/** Returns the image's full name; `undefined` for an id or a former version of a name (`name~1`, `name@{2}`), which cannot be pulled. */
 function checkImage(image: string): string | undefined {
   if (/^[a-f0-9]{64}$/.test(image) || /^sha256:[a-f0-9]{64}$/.test(image)) return undefined;
+  if (/~\d*$|@\{[^}]*\}$/.test(image)) return undefined;
   return familiarReference(withDefaultTag(parseReference(image)));
 }
 

@@ -38,7 +38,7 @@ function formatMove(title: string, move: JsonObject, back: number): string {
   const old = textOf(move['oldDigest']);
   const message = textOf(move['message']);
   const lines = [
-    `revision ${title}~${back}`,
+    `revision ${title}@{${back}}`,
     `Digest: ${textOf(move['newDigest']) || '(none)'}`,
     ...(old === '' ? [] : [`Before: ${old}`]),
     `By:     ${textOf(move['actor'])}, ${textOf(move['verb'])}`,
@@ -54,5 +54,5 @@ function formatLine(title: string, move: JsonObject, back: number): string {
       .replace(/^sha256:/, '')
       .slice(0, 12) || '(none)      ';
   const message = textOf(move['message']).split('\n', 1)[0] ?? '';
-  return `${digest} ${title}~${back} ${textOf(move['verb'])}${message === '' ? '' : `: ${message}`}\n`;
+  return `${digest} ${title}@{${back}} ${textOf(move['verb'])}${message === '' ? '' : `: ${message}`}\n`;
 }
