@@ -5,7 +5,9 @@ import { registryAddress, type Subject } from './subject.ts';
 
 const image = `${registryAddress}/bench/busybox:1`;
 const memoryContainers = 20;
-const idleMs = 5000;
+/** Threads that only work now and then have ended by then. */
+const idleMs = 25_000;
+const settledMs = 4000;
 const listedImages = 100;
 const listedContainers = 50;
 
@@ -76,10 +78,10 @@ export async function memoryRows(bench: Bench, subjects: readonly Subject[]): Pr
     try {
       // The first container brings what all share.
       ids.push(await startSleeper(subject));
-      await delay(idleMs);
+      await delay(settledMs);
       const before = memory(subject);
       for (let count = 0; count < memoryContainers; count++) ids.push(await startSleeper(subject));
-      await delay(idleMs);
+      await delay(settledMs);
       keep(bench, 'memory-container', subject, 1, (memory(subject) - before) / memoryContainers);
     } finally {
       for (const id of ids) await subject.api.expect('DELETE', `/containers/${id}?force=1`, 204);
