@@ -157,9 +157,18 @@ export function dockerProgram(rival: Rival): Program {
     start: (data) => ({
       file: rival.programs === undefined ? rival.dockerd : path.join(data, 'usr/sbin/dockerd'),
       arguments: [
-        ...['--config-file', path.join(data, 'daemon.json'), '--data-root', path.join(data, 'data')],
-        ...['--exec-root', path.join(execRoot, 'exec'), '--pidfile', path.join(execRoot, 'dockerd.pid')],
-        ...['-H', `unix://${socket}`, '--insecure-registry', '127.0.0.0/8'],
+        '--config-file',
+        path.join(data, 'daemon.json'),
+        '--data-root',
+        path.join(data, 'data'),
+        '--exec-root',
+        path.join(execRoot, 'exec'),
+        '--pidfile',
+        path.join(execRoot, 'dockerd.pid'),
+        '-H',
+        `unix://${socket}`,
+        '--insecure-registry',
+        '127.0.0.0/8',
       ],
       environment: {
         PATH: rival.programs === undefined ? rival.searchPath : `${data}/usr/bin:${data}/usr/sbin:${rival.searchPath}`,
