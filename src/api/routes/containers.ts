@@ -1,5 +1,5 @@
 import { EngineError, messageOf } from '../../base/errors.ts';
-import { attachContainer, listProcesses, resizeContainer } from '../../container/streams.ts';
+import { listProcesses, resizeContainer } from '../../container/streams.ts';
 import { checkName } from '../../container/names.ts';
 import { renameContainer } from '../../container/containers.ts';
 import { createContainer } from '../../container/create.ts';
@@ -14,27 +14,19 @@ import {
 import type { ContainerInstance, WaitCondition } from '../../container/instance.ts';
 import { isRunning } from '../../container/lifecycle.ts';
 import { startContainer } from '../../container/start.ts';
-import { publishContainerEvent } from '../../container/context.ts';
+import { publishContainerEvent, type ContainerContext } from '../../container/context.ts';
 import { parseContainerConfig } from '../../formats/engine-api/container-config.ts';
 import { parseHostConfig } from '../../formats/engine-api/host-config.ts';
 import { platformMatches } from '../../formats/oci/platform.ts';
 import { readConfig } from '../../image/context.ts';
 import { containerFilters, selectContainers } from '../convert/container-filters.ts';
 import { inspectContainer, summarizeContainer } from '../convert/container.ts';
-import { bridge, defaultDetachKeys, parseDetachKeys, streamTypes } from '../multiplex.ts';
-import {
-  atLeast,
-  queryFilters,
-  queryFlag,
-  queryInteger,
-  type ApiReply,
-  type ApiRequest,
-  type Route,
-} from '../route.ts';
+import { queryFilters, queryFlag, queryInteger, type ApiReply, type ApiRequest, type Route } from '../route.ts';
 import { driverName, type EngineServices } from '../../engine/services.ts';
 import { parseTime } from '../times.ts';
 import { platformFrom } from './images.ts';
-import { replayLogs, streamLogs } from './logs.ts';
+import { attach } from './attach.ts';
+import { streamLogs } from './logs.ts';
 
 /** Routes about containers; those of logs and execs stand in files of their own. */
 export function containerRoutes(services: EngineServices): readonly Route[] {
@@ -47,115 +39,65 @@ export function containerRoutes(services: EngineServices): readonly Route[] {
     throw new EngineError('notFound', `cannot kill container: ${name}: No such container: ${name}`);
   };
   const named = ({ params }: ApiRequest): string => params['id'] ?? '';
+  const about =
+    (answer: ContainerHandler): Route['handler'] =>
+    (request, reply) =>
+      answer(services, find(request), request, reply);
+  /** A verb that answers with a status only. */
+  const verb = (name: string, act: (request: ApiRequest) => Promise<void>, status = 204): Route => ({
+    method: 'POST',
+    path: `/containers/{id}/${name}`,
+    handler: async (request, reply) => {
+      await act(request);
+      reply.empty(status);
+    },
+  });
   return [
     { method: 'GET', path: '/containers/json', handler: (request, reply) => listContainers(services, request, reply) },
     { method: 'POST', path: '/containers/create', handler: (request, reply) => create(services, request, reply) },
     { method: 'POST', path: '/containers/prune', handler: (request, reply) => prune(services, request, reply) },
-    {
-      method: 'GET',
-      path: '/containers/{id}/json',
-      handler: (request, reply) => inspect(services, find(request), request, reply),
-    },
-    {
-      method: 'GET',
-      path: '/containers/{id}/top',
-      handler: (request, reply) => top(services, find(request), request, reply),
-    },
-    {
-      method: 'GET',
-      path: '/containers/{id}/logs',
-      handler: (request, reply) => streamLogs(services, find(request), request, reply),
-    },
-    {
-      method: 'GET',
-      path: '/containers/{id}/changes',
-      handler: (request, reply) => changes(services, find(request), request, reply),
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/attach',
-      handler: (request, reply) => attach(services, find(request), request, reply),
-    },
+    { method: 'GET', path: '/containers/{id}/json', handler: about(inspect) },
+    { method: 'GET', path: '/containers/{id}/top', handler: about(top) },
+    { method: 'GET', path: '/containers/{id}/logs', handler: about(streamLogs) },
+    { method: 'GET', path: '/containers/{id}/changes', handler: about(changes) },
+    { method: 'POST', path: '/containers/{id}/attach', handler: about(attach) },
     { method: 'POST', path: '/containers/{id}/wait', handler: (request, reply) => wait(find(request), request, reply) },
-    {
-      method: 'POST',
-      path: '/containers/{id}/start',
-      handler: async (request, reply) => {
-        const instance = find(request);
-        await startOnRequest(context, instance);
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/stop',
-      handler: async (request, reply) => {
-        await stopContainer(context, find(request), stopOptions(request));
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/restart',
-      handler: async (request, reply) => {
-        const instance = find(request);
-        if (isRunning(instance.record.state)) await stopContainer(context, instance, stopOptions(request));
-        await instance.queue.run(() => startContainer(context, instance));
-        publishContainerEvent(context, 'restart', instance.record);
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/kill',
-      handler: async (request, reply) => {
-        await killContainer(context, findToKill(request), request.query.get('signal') ?? '', named(request));
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/pause',
-      handler: async (request, reply) => {
-        await pauseContainer(context, find(request), 'paused');
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/unpause',
-      handler: async (request, reply) => {
-        await pauseContainer(context, find(request), 'unpaused');
-        reply.empty(204);
-      },
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/rename',
-      handler: (request, reply) => rename(services, find(request), request, reply),
-    },
-    {
-      method: 'POST',
-      path: '/containers/{id}/resize',
-      handler: async (request, reply) => {
-        await resizeContainer(context, find(request), terminalSize(request));
-        reply.empty(200);
-      },
-    },
+    { method: 'POST', path: '/containers/{id}/rename', handler: about(rename) },
+    verb('start', (request) => startOnRequest(context, find(request))),
+    verb('stop', (request) => stopContainer(context, find(request), stopOptions(request))),
+    verb('restart', (request) => restart(context, find(request), request)),
+    verb('kill', (request) =>
+      killContainer(context, findToKill(request), request.query.get('signal') ?? '', named(request)),
+    ),
+    verb('pause', (request) => pauseContainer(context, find(request), 'paused')),
+    verb('unpause', (request) => pauseContainer(context, find(request), 'unpaused')),
+    verb('resize', (request) => resizeContainer(context, find(request), terminalSize(request)), 200),
     {
       method: 'DELETE',
       path: '/containers/{id}',
       handler: async (request, reply) => {
-        if (queryFlag(request.query, 'link'))
+        if (queryFlag(request.query, 'link')) {
           throw new EngineError('notImplemented', 'removing a link: links are not served by this engine');
-        await removeContainer(context, find(request), {
-          force: queryFlag(request.query, 'force'),
-          reference: named(request),
-        });
+        }
+        const options = { force: queryFlag(request.query, 'force'), reference: named(request) };
+        await removeContainer(context, find(request), options);
         reply.empty(204);
       },
     },
   ];
+}
+
+type ContainerHandler = (
+  services: EngineServices,
+  instance: ContainerInstance,
+  request: ApiRequest,
+  reply: ApiReply,
+) => Promise<void>;
+
+async function restart(context: ContainerContext, instance: ContainerInstance, request: ApiRequest): Promise<void> {
+  if (isRunning(instance.record.state)) await stopContainer(context, instance, stopOptions(request));
+  await instance.queue.run(() => startContainer(context, instance));
+  publishContainerEvent(context, 'restart', instance.record);
 }
 
 /** Reads `h` and `w`. @throws {EngineError} invalidArgument in docker's words */
@@ -380,39 +322,4 @@ async function wait(instance: ContainerInstance, { query, signal }: ApiRequest, 
   const result = await Promise.race([ended, gone]);
   if (!result) return;
   response.end(`${JSON.stringify({ StatusCode: result.exitCode })}\n`);
-}
-
-async function attach(
-  services: EngineServices,
-  instance: ContainerInstance,
-  request: ApiRequest,
-  reply: ApiReply,
-): Promise<void> {
-  const { query, version } = request;
-  const { config } = instance.record;
-  const keysText = query.get('detachKeys') ?? '';
-  const detachKeys = keysText === '' ? defaultDetachKeys : parseDetachKeys(keysText);
-  if (!detachKeys) throw new EngineError('invalidArgument', `Invalid detach keys (${keysText}) provided`);
-  const wanted = {
-    stdin: queryFlag(query, 'stdin') && config.OpenStdin,
-    stdout: queryFlag(query, 'stdout'),
-    stderr: queryFlag(query, 'stderr'),
-  };
-  if (instance.record.state.status === 'paused') {
-    const name = request.params['id'] ?? '';
-    throw new EngineError('conflict', `container ${name} is paused, unpause the container before attach`);
-  }
-  // Joined before the answer: the client starts the container next.
-  const joined = queryFlag(query, 'stream') ? attachContainer(services.containers, instance, wanted) : undefined;
-  joined?.catch(() => undefined);
-  const multiplexed = !config.Tty && atLeast(version, 42);
-  const connection = reply.hijack(multiplexed ? streamTypes.multiplexed : streamTypes.raw);
-  if (queryFlag(query, 'logs')) await replayLogs(services, instance, wanted, connection.output);
-  const attachment = await joined;
-  if (!attachment) {
-    connection.output.end();
-    return;
-  }
-  const detached = await bridge(connection, attachment, { terminal: config.Tty, stdin: wanted.stdin, detachKeys });
-  if (detached) publishContainerEvent(services.containers, 'detach', instance.record);
 }
