@@ -1,7 +1,7 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
-import { EngineError } from '../base/errors.ts';
+import { EngineError, kindOf, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
 import { parseJsonObject } from '../formats/oci/manifest.ts';
 import { collect } from '../base/streams.ts';
@@ -111,7 +111,13 @@ function decoded(
 }
 
 async function readBody(request: IncomingMessage): ReturnType<ApiRequest['body']> {
-  const content = await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
+  let content: Buffer;
+  try {
+    content = await collect(request as AsyncIterable<Uint8Array>, bodyLimitBytes, 'the request body');
+  } catch (error) {
+    if (kindOf(error) !== 'resourceExhausted') throw error;
+    throw new EngineError('invalidArgument', messageOf(error), { cause: error });
+  }
   if (content.length === 0) return {};
   const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim() ?? '';
   if (type !== 'application/json') {

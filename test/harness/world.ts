@@ -27,6 +27,8 @@ export interface World extends AsyncDisposable {
 export interface WorldOptions {
   /** Further flags of the engine. */
   readonly flags?: readonly string[];
+  /** Where the engine keeps its things; below `directory` by default. */
+  readonly dataRoot?: string;
   /** Official images in the Hub; busybox and hello-world by default. */
   readonly images?: readonly string[];
 }
@@ -43,7 +45,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   stack.defer(() => rm(directory, { recursive: true, force: true }));
   const hub = stack.use(await createHub({ dataRoot: path.join(directory, 'hub'), listen: '127.0.0.1:0' }));
   await seedHub(hub.address, path.join(directory, 'seed'), options.images ?? ['busybox', 'hello-world']);
-  const dataRoot = path.join(directory, 'data');
+  const dataRoot = options.dataRoot ?? path.join(directory, 'data');
   const execRoot = `/run/sw-${randomBytes(4).toString('hex')}`;
   const logFile = path.join(directory, 'engine.log');
   const flags = ['--registry-mirror', `http://${hub.address}`, ...(options.flags ?? [])];
