@@ -17,6 +17,7 @@ import { startContainer } from '../../container/start.ts';
 import { publishContainerEvent, type ContainerContext } from '../../container/context.ts';
 import { parseContainerConfig } from '../../formats/engine-api/container-config.ts';
 import { parseHostConfig } from '../../formats/engine-api/host-config.ts';
+import { checkMacAddress, parseNetworkingConfig } from '../../formats/engine-api/networking-config.ts';
 import { platformMatches } from '../../formats/oci/platform.ts';
 import { readConfig } from '../../image/context.ts';
 import { containerFilters, selectContainers } from '../convert/container-filters.ts';
@@ -167,7 +168,10 @@ async function create(services: EngineServices, request: ApiRequest, reply: ApiR
   const body = await request.body();
   if (Object.keys(body).length === 0)
     throw new EngineError('invalidArgument', 'config cannot be empty in order to create a container');
-  const config = parseContainerConfig(body);
+  const networking = parseNetworkingConfig(body['NetworkingConfig']);
+  const asked = parseContainerConfig(body);
+  const macAddress = networking.macAddress ?? asked.MacAddress;
+  const config = macAddress === undefined ? asked : { ...asked, MacAddress: checkMacAddress(macAddress) };
   const hostConfig = parseHostConfig(body['HostConfig']);
   if (config.Image === '') throw new EngineError('invalidArgument', 'no image specified');
   const { image } = services.images.store.resolve(config.Image);
