@@ -57,7 +57,9 @@ async function runVerb(args: readonly string[], session: Session): Promise<numbe
   const usage = `${name}${command.usage === '' ? '' : ` ${command.usage}`}`;
   const placement = command.flagsFirst === true ? 'first' : 'anywhere';
   const parsed = understand(rest, name, usage, () => parseFlags(rest, command.flags, placement));
-  if (parsed.values.bool('help')) return print(commandHelp(command, name, helpWidth()));
+  const help = parsed.values.string('help');
+  const notice = help === 'deprecated' ? 'Flag shorthand -h has been deprecated, use --help\n' : '';
+  if (parsed.values.bool('help') || notice !== '') return print(notice + commandHelp(command, name, helpWidth()));
   checkCount(command, name, usage, parsed.args.length);
   return command.run({ name, session, flags: parsed.values, args: parsed.args });
 }

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { EngineClient } from '../client/engine-client.ts';
 import { parseEndpoint } from '../client/endpoint.ts';
+import type * as dockerConfig from '../config/docker-config.ts';
 import type { DockerConfig } from '../config/docker-config.ts';
 import { messageOf } from '../base/errors.ts';
 import { CommandError } from './command-error.ts';
@@ -87,7 +88,7 @@ export class Session {
 }
 
 /** Most commands need no configuration, and its module brings credential helpers along. */
-function loadConfigModule(): Promise<typeof import('../config/docker-config.ts')> {
+function loadConfigModule(): Promise<typeof dockerConfig> {
   return import('../config/docker-config.ts');
 }
 

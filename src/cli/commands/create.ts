@@ -1,7 +1,8 @@
-import type { Command } from '../command.ts';
+import type { Command, Invocation } from '../command.ts';
 import { createContainer, creationFailure, requestOf } from '../create-container.ts';
 import { containerFlags } from '../flags/container-flags.ts';
 import { flag } from '../flags/flag.ts';
+import type { ContainerRequest } from '../options/container-request.ts';
 
 /** `slipway create`. */
 export const createCommand: Command = {
@@ -16,12 +17,16 @@ export const createCommand: Command = {
   count: { min: 1 },
   flagsFirst: true,
   run: async (invocation) => {
-    try {
-      const { id } = await createContainer(invocation, requestOf(invocation));
-      invocation.session.print(`${id}\n`);
-      return 0;
-    } catch (error) {
-      throw creationFailure('create', error);
-    }
+    const { id } = await createContainer(invocation, understood(invocation));
+    invocation.session.print(`${id}\n`);
+    return 0;
   },
 };
+
+function understood(invocation: Invocation): ContainerRequest {
+  try {
+    return requestOf(invocation);
+  } catch (error) {
+    throw creationFailure('create', error);
+  }
+}

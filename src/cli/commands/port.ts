@@ -19,7 +19,7 @@ export const portCommand: Command = {
     if (wanted !== undefined) {
       const port = fullPort(wanted);
       const found = addresses(port);
-      if (found.length === 0) throw new CommandError(`no public port '${port}' published for ${container}`);
+      if (found.length === 0) throw new CommandError(`Error: No public port '${wanted}' published for ${container}`);
       session.print(found.map((text) => `${text}\n`).join(''));
       return 0;
     }

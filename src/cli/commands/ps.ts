@@ -121,9 +121,16 @@ function rowOf(container: JsonObject, whole: boolean): Fields {
     Mounts: mounts.map((mount) => mountName(mount, whole)).join(','),
     LocalVolumes: String(mounts.filter(({ Driver }) => Driver === 'local').length),
     Networks: Object.keys(objectOf(objectOf(container['NetworkSettings'])['Networks'])).join(','),
-    Platform: platform ?? null,
+    Platform: orderedPlatform(platform),
     Label: (name: unknown): string => textOf(labels[textOf(name)]),
   });
+}
+
+/** Platforms print in the order of their struct in Go. */
+function orderedPlatform(platform: unknown): unknown {
+  const { architecture, os, variant, ...more } = objectOf(platform);
+  if (os === undefined) return null;
+  return { architecture, os, ...more, ...(variant === undefined ? {} : { variant }) };
 }
 
 function imageOf(container: JsonObject, whole: boolean): string {

@@ -35,9 +35,9 @@ async function version({ session, flags }: Invocation): Promise<number> {
   }
   if (format === 'json') session.print(`${formatJson({ Client: client, Server: server ?? null }, 'html')}\n`);
   else if (template) {
-    const known = server ? new Fields('*types.Version', serverFields(server)) : null;
+    const known = server ? new Fields('*types.Version', goNames(serverFields(server))) : null;
     const value = new Fields('system.versionInfo', {
-      Client: new Fields('system.clientVersion', client),
+      Client: new Fields('system.clientVersion', goNames(client)),
       Server: known,
     });
     session.print(`${render(() => runTemplate(template, value))}\n`);
@@ -68,6 +68,11 @@ function clientFields(api: string): Record<string, unknown> {
     BuildTime: '',
     Context: 'default',
   };
+}
+
+/** In Go the field is called otherwise than in JSON. */
+function goNames({ ApiVersion: APIVersion, ...fields }: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return { ...fields, APIVersion };
 }
 
 function serverFields(server: JsonObject): Record<string, unknown> {

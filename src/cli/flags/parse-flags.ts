@@ -18,7 +18,7 @@ export type FlagPlacement = 'anywhere' | 'first';
 
 /**
  * Takes flags and arguments apart: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-abc`; `--` ends the flags. `--help` is
- * always known, and ends everything: its value is `true` and the rest is not looked at.
+ * always known; so is `-h` where no flag has that letter, and its value is then `deprecated`.
  *
  * @throws {FlagError} for an unknown flag, a missing value and a value that does not fit.
  */
@@ -67,6 +67,7 @@ function takeShort(word: string, rest: string[], known: readonly Flag[], given: 
     const letter = word[at] ?? '';
     const flag = known.find((candidate) => candidate.short === letter);
     const group = word.slice(at);
+    if (!flag && letter === 'h') return keepHelp(given);
     if (!flag) throw new FlagError(`unknown shorthand flag: '${letter}' in -${group}`);
     if (group[1] === '=' && group.length > 2) return keep(flag, group.slice(2), given);
     if (flag.type === 'bool') {
@@ -77,6 +78,10 @@ function takeShort(word: string, rest: string[], known: readonly Flag[], given: 
     if (value === undefined) throw new FlagError(`flag needs an argument: '${letter}' in -${group}`);
     return keep(flag, value, given);
   }
+}
+
+function keepHelp(given: Map<string, string[]>): void {
+  given.set(helpFlag.name, ['deprecated']);
 }
 
 function keep(flag: Flag, value: string, given: Map<string, string[]>): void {

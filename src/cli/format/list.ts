@@ -31,7 +31,7 @@ const headerFunctions = Object.fromEntries(
  */
 export function formatList({ format, defaultTable, headers, rows }: List): string {
   const isTable = format.startsWith('table');
-  const own = isTable ? format.slice('table'.length).trim() : format.trim();
+  const own = isTable ? trimBlanks(format.slice('table'.length)) : trimBlanks(format);
   const source = format === 'json' ? '{{json .}}' : own.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
   const template = parseFormat(isTable && own === '' ? defaultTable : source, 'template parsing error');
   try {
@@ -42,6 +42,10 @@ export function formatList({ format, defaultTable, headers, rows }: List): strin
   } catch (error) {
     throw templateFailure(error, 'template parsing error');
   }
+}
+
+function trimBlanks(text: string): string {
+  return text.replace(/^ +| +$/g, '');
 }
 
 /**
