@@ -33,7 +33,7 @@ const groups: Readonly<Record<string, string>> = {
 /** Returns the first page of help. */
 export function rootHelp(width: number): string {
   const single = commands.flatMap(({ names, summary }) =>
-    names.filter((name) => !name.includes(' ')).map((name) => [name, summary] as const),
+    names.filter((name) => !name.includes(' ')).map((name) => [name, firstLine(summary)] as const),
   );
   const pick = (names: readonly string[]): (readonly [string, string])[] =>
     names.flatMap((name) => single.filter(([candidate]) => candidate === name));
@@ -61,7 +61,7 @@ export function rootHelp(width: number): string {
 export function groupHelp(group: string): string {
   const rows = commands.flatMap(({ names, summary }) => {
     const name = names.find((candidate) => candidate.startsWith(`${group} `));
-    return name === undefined ? [] : [[name.slice(group.length + 1), summary] as const];
+    return name === undefined ? [] : [[name.slice(group.length + 1), firstLine(summary)] as const];
   });
   const sorted = rows.toSorted(([left], [right]) => (left < right ? -1 : 1));
   return [
@@ -75,6 +75,10 @@ export function groupHelp(group: string): string {
 /** Returns what `--version` prints. */
 export function versionLine(): string {
   return `Slipway version ${clientVersion}, build \n`;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
 }
 
 function formatRows(rows: readonly (readonly [string, string])[]): string {
