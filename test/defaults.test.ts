@@ -63,7 +63,7 @@ describe('defaults of a container', { skip: withoutDocker ?? false }, () => {
 
   test('DEF-06: the kernel is not set up from inside', async () => {
     const files = ['/proc/sys/kernel/hostname', '/proc/irq/x', '/proc/bus/x', '/proc/fs/x', '/proc/sysrq-trigger'];
-    for (const file of files.filter((name) => name.endsWith('x') || existsSync(name)))
+    for (const file of files.filter((name) => existsSync(name.replace(/\/x$/, ''))))
       assert.match(await inside(`(echo x > ${file}) 2>&1; true`), /Read-only file system/, file);
   });
 
