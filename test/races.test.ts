@@ -6,7 +6,7 @@ import { withoutDocker } from './harness/docker.ts';
 import { openWorld, type World } from './harness/world.ts';
 
 /** `npm run soak` asks for a thousand. */
-const rounds = Number(process.env['SLIPWAY_TEST_ROUNDS'] ?? 12);
+const rounds = Number(process.env['SLIPWAY_TEST_ROUNDS'] ?? 25);
 const clients = 8;
 const allowed = [200, 201, 204, 304, 404, 409];
 

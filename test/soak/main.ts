@@ -2,6 +2,7 @@
  * `npm run soak`: the crash tests in full. Every verb is cut by power loss at twenty instants and killed at every number of every
  * decisive system call. Takes long; ends with a line of counts and exit code 1 when anything failed.
  */
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { frozenRound, type CrashVerb } from '../crash/frozen.ts';
@@ -51,6 +52,22 @@ try {
 } finally {
   await hub[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
+}
+// The end-to-end tests that repeat themselves, with the numbers of a long run.
+for (const [file, setting] of [
+  ['restart', { SLIPWAY_TEST_ROUNDS: '100' }],
+  ['races', { SLIPWAY_TEST_ROUNDS: '1000' }],
+  ['walk', { SLIPWAY_TEST_MEBIBYTES: '1024' }],
+] as const) {
+  await round(`${file} with ${Object.entries(setting).join(' ')}`, async () => {
+    const test = path.resolve(import.meta.dirname, `../${file}.test.ts`);
+    const { status } = spawnSync(process.execPath, ['--test', '--test-timeout=7200000', test], {
+      stdio: 'inherit',
+      env: { ...process.env, ...setting },
+    });
+    if (status !== 0) throw new Error(`exit code ${status}`);
+    return true;
+  });
 }
 console.log(`${passed} passed, ${failures.length} failed`);
 process.exit(failures.length === 0 ? 0 : 1);
