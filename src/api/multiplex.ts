@@ -41,6 +41,8 @@ export interface BridgeOptions {
   readonly stdin: boolean;
   /** The bytes that end the connection and leave the process running; none when empty. */
   readonly detachKeys: Uint8Array;
+  /** Settles when the process's end is on record: clients ask for the exit code as soon as the connection ends. */
+  readonly ended?: Promise<unknown>;
 }
 
 /**
@@ -59,7 +61,10 @@ export async function bridge(connection: Hijacked, attachment: Attachment, optio
     ? pumpInput(connection.input, attachment, options, detached.resolve)
     : drainInput(connection.input);
   input.catch(() => gone.resolve(false));
-  const output = pumpOutput(connection.output, attachment, options.terminal);
+  const output = pumpOutput(connection.output, attachment, options.terminal).then(async (result) => {
+    await options.ended;
+    return result;
+  });
   output.catch(() => gone.resolve(false));
   const result = await Promise.race([output, detached.promise, gone.promise]);
   endConnection(connection.output);

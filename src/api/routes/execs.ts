@@ -88,7 +88,12 @@ async function start({ execs }: EngineServices, request: ApiRequest, reply: ApiR
   try {
     const attachment = await execs.start(record.id, config.streams, size);
     if (attachment)
-      await bridge(connection, attachment, { terminal: config.terminal, stdin: config.streams.stdin, detachKeys });
+      await bridge(connection, attachment, {
+        terminal: config.terminal,
+        stdin: config.streams.stdin,
+        detachKeys,
+        ended: execs.wait(record.id),
+      });
     else connection.output.end();
   } catch (error) {
     // The connection is the process's already: what went wrong is said where its output would stand, as docker does.
