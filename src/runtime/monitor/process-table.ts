@@ -160,6 +160,7 @@ export class ProcessTable {
       if (entry) entry.process.attach(fd, request.request, request.positions);
       else closeDescriptor(fd);
     }
+    for (const { process } of this.#entries.values()) process.resendUnsent();
     this.#pump.recover(stagingIsNew);
     for (const entry of this.#entries.values()) this.#follow(entry, kept.get(entry.process.record.id)?.pidfd);
   }

@@ -40,6 +40,8 @@ export class MonitoredProcess implements PumpTarget {
   readonly #accepted: Map<Subscriber, { taken: number; queued: number }> = new Map();
   #input: InputPipe | undefined;
   #over = false;
+  #toResend: { readonly subscriber: Subscriber; readonly frame: Buffer }[] = [];
+  #isResending = false;
 
   constructor(record: ProcessRecord, context: ProcessContext) {
     this.record = record;
@@ -90,7 +92,7 @@ export class MonitoredProcess implements PumpTarget {
 
   /**
    * Attaches a client's socket. `positions` says what it has seen when it comes over from a dead monitor; it gets what that one
-   * could not send.
+   * could not send from {@link resendUnsent}.
    */
   attach(fd: number, request: AttachRequest, positions?: Positions): void {
     const subscriber = new Subscriber(fd, request, {
@@ -104,8 +106,8 @@ export class MonitoredProcess implements PumpTarget {
     });
     this.#subscribers.add(subscriber);
     this.#accepted.set(subscriber, { taken: positions?.input ?? 0, queued: positions?.input ?? 0 });
-    if (positions) this.#sendUnsent(subscriber, positions);
-    this.#endIfQuiet();
+    if (positions) this.#collectUnsent(subscriber, positions);
+    else this.#endIfQuiet();
   }
 
   deliver(stream: number, address: bigint, frame: Buffer): boolean {
@@ -175,7 +177,7 @@ export class MonitoredProcess implements PumpTarget {
   }
 
   #resumeOutput(): void {
-    if (!this.#isDrained()) return;
+    if (this.#isResending || !this.#isDrained()) return;
     for (const stream of [0, 1] as const) {
       if (!this.#streams[stream]) continue;
       this.#context.journal.clearUnsent(this.record.slot, stream);
@@ -190,13 +192,28 @@ export class MonitoredProcess implements PumpTarget {
     for (const subscriber of this.#subscribers) subscriber.end();
   }
 
-  #sendUnsent(subscriber: Subscriber, positions: Positions): void {
+  #collectUnsent(subscriber: Subscriber, positions: Positions): void {
     for (const stream of [0, 1] as const) {
       const { offset, bytes } = this.#context.journal.unsent(this.record.slot, stream);
       const seen = stream === 0 ? positions.stdout : positions.stderr;
       if (bytes.length === 0 || offset + bytes.length <= seen || !wants(subscriber.request, stream)) continue;
-      subscriber.send(createFrame(stream, offset, bytes));
+      this.#toResend.push({ subscriber, frame: createFrame(stream, offset, bytes) });
     }
+  }
+
+  /**
+   * After the last client that came over from a dead monitor: sends what that one could not. The journal keeps it until every
+   * client has all of it, and no output moves before that: a kill in between repeats, and loses nothing.
+   */
+  resendUnsent(): void {
+    const frames = this.#toResend;
+    this.#toResend = [];
+    this.#isResending = true;
+    for (const { subscriber, frame } of frames) subscriber.send(frame);
+    this.#isResending = false;
+    if (this.#isDrained()) this.#resumeOutput();
+    else for (const stream of this.#streams) stream?.watch.pause();
+    this.#endIfQuiet();
   }
 
   /** Takes input in order: after a change of monitors a client repeats what it got no receipt for. */
