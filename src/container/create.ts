@@ -83,7 +83,7 @@ export async function createContainer(context: ContainerContext, request: Create
   ];
   // The image may be removed meanwhile: what is held stays until the record needs it.
   using hold = context.holds.begin();
-  for (const edge of needs) hold.keep(edge);
+  await hold.keep(...needs);
   const instance = await makeDurably(context, record, image, needs);
   publishContainerEvent(context, 'create', record);
   return instance;

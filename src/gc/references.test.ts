@@ -25,16 +25,42 @@ test('dropOwner() returns what only that owner needed', async () => {
   assert.equal(isNeeded(database, { kind: 'blob', target: 'x' }), false);
 });
 
-test('Holds count, and release when disposed', () => {
+test('Holds.remove() spares what is held, until the last hold is released', async () => {
   const holds = new Holds();
   const edge = { kind: 'blob', target: 'x' } as const;
+  let removed = 0;
+  const remove = (): Promise<void> =>
+    holds.remove(
+      edge,
+      () => false,
+      () => Promise.resolve(removed++),
+    );
   const first = holds.begin();
-  first.keep(edge);
+  await first.keep(edge);
   {
     using second = holds.begin();
-    second.keep(edge);
+    await second.keep(edge);
   }
-  assert.equal(holds.holds(edge), true);
+  await remove();
+  assert.equal(removed, 0);
   first[Symbol.dispose]();
-  assert.equal(holds.holds(edge), false);
+  await remove();
+  assert.equal(removed, 1);
+});
+
+test('Hold.keep() waits for a removal that has begun', async () => {
+  const holds = new Holds();
+  const edge = { kind: 'layer', target: 'x' } as const;
+  const order: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const removal = holds.remove(
+    edge,
+    () => false,
+    () => gate.promise.then(() => order.push('removed')),
+  );
+  using hold = holds.begin();
+  const kept = hold.keep(edge).then(() => order.push('kept'));
+  gate.resolve();
+  await Promise.all([removal, kept]);
+  assert.deepEqual(order, ['removed', 'kept']);
 });

@@ -64,15 +64,19 @@ export function isNeeded(runner: QueryRunner, edge: Edge): boolean {
 /** Content in flight: what is held is not collected, whoever asks. */
 export class Holds {
   readonly #counts = new Map<string, number>();
+  readonly #removals = new Map<string, Promise<void>>();
 
   /** Starts a hold, empty at first; dispose it to release all it keeps. */
   begin(): Hold {
     const keys: string[] = [];
     return {
-      keep: ({ kind, target }) => {
-        const key = `${kind} ${target}`;
-        keys.push(key);
-        this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+      keep: async (...edges) => {
+        for (const key of edges.map(keyOf)) {
+          keys.push(key);
+          this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+        }
+        // A removal that began before is waited for: what is found afterwards stays.
+        await Promise.all(edges.map((edge) => this.#removals.get(keyOf(edge))));
       },
       [Symbol.dispose]: () => {
         for (const key of keys.splice(0)) {
@@ -84,12 +88,29 @@ export class Holds {
     };
   }
 
-  holds({ kind, target }: Edge): boolean {
-    return this.#counts.has(`${kind} ${target}`);
+  /** Removes content unless it is held or `isNeeded`; nobody can start to hold it unnoticed meanwhile. */
+  async remove(edge: Edge, isNeededNow: () => boolean, removal: () => Promise<unknown>): Promise<void> {
+    const key = keyOf(edge);
+    const running = this.#removals.get(key);
+    if (running) await running;
+    if (this.#counts.has(key) || isNeededNow()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#removals.set(key, promise);
+    try {
+      await removal();
+    } finally {
+      this.#removals.delete(key);
+      resolve();
+    }
   }
+}
+
+function keyOf({ kind, target }: Edge): string {
+  return `${kind} ${target}`;
 }
 
 /** Keeps content from being collected until it is disposed. */
 export interface Hold extends Disposable {
-  keep(edge: Edge): void;
+  /** Holds at once; settles when no removal of it is under way any more. */
+  keep(...edges: readonly Edge[]): Promise<void>;
 }

@@ -10,10 +10,12 @@ export async function collectContent(
   orphans: readonly Edge[],
 ): Promise<void> {
   for (const orphan of orphans) {
-    if (context.holds.holds(orphan) || isNeeded(database, orphan)) continue;
     const digest = orphan.target as Digest;
-    if (orphan.kind === 'blob') await context.content.delete(digest);
-    else await context.layers.remove(digest);
+    await context.holds.remove(
+      orphan,
+      () => isNeeded(database, orphan),
+      () => (orphan.kind === 'blob' ? context.content.delete(digest) : context.layers.remove(digest)),
+    );
   }
 }
 

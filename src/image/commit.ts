@@ -85,8 +85,7 @@ async function packLayer(
 ): Promise<AddedLayer | undefined> {
   if ((await readdir(upperDirectory)).length === 0) return undefined;
   const packed = await context.layers.pack(upperDirectory, { compression: 'gzip', ...(signal ? { signal } : {}) });
-  hold.keep({ kind: 'layer', target: packed.diffId });
-  hold.keep({ kind: 'blob', target: packed.blob.digest });
+  await hold.keep({ kind: 'layer', target: packed.diffId }, { kind: 'blob', target: packed.blob.digest });
   const { file, digest, sizeBytes, mediaType } = packed.blob;
   await context.content.adopt(file, digest, sizeBytes);
   return { descriptor: { mediaType, digest, size: sizeBytes }, diffId: packed.diffId };

@@ -56,7 +56,7 @@ export async function pullImage(context: ImageContext, request: PullRequest): Pr
   );
   checkLayers(chosen.manifest, config, reference);
   const needs = neededContent(root, chosen, config);
-  for (const edge of needs) hold.keep(edge);
+  await hold.keep(...needs);
 
   const failure = new AbortController();
   const both = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;

@@ -27,7 +27,7 @@ export async function pushImage(context: ImageContext, request: PushRequest): Pr
   const whole = await isWhole(context, image.descriptor);
   const { platform: _platform, ...manifest } = image.manifest;
   const root = whole ? image.descriptor : manifest;
-  hold.keep({ kind: 'blob', target: root.digest });
+  await hold.keep({ kind: 'blob', target: root.digest });
   await copyGraph(context.graph, target, root, {
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
