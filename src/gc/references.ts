@@ -76,7 +76,7 @@ export class Holds {
           this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
         }
         // A removal that began before is waited for: what is found afterwards stays.
-        await Promise.all(edges.map((edge) => this.#removals.get(keyOf(edge))));
+        for (const edge of edges) await this.#removals.get(keyOf(edge));
       },
       [Symbol.dispose]: () => {
         for (const key of keys.splice(0)) {
