@@ -54,7 +54,8 @@ export async function killRound(folder: string, hub: string, round: KillRound): 
     const started = startVerb(engine, verb, containerId);
     await started.done;
     const killed = !(await isAlive(engine.pid));
-    tracer.kill('SIGTERM');
+    // Not asked to end: it would wait for a child of the dead engine that it has stopped.
+    tracer.kill('SIGKILL');
     await ended;
     await engine.end('SIGKILL');
     await checkAfterCrash(engine, started.promised(), `${verb} killed at ${call} ${number}`);
